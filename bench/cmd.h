@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * cmd.h - the subcommands, and what they share
+ */
+#ifndef SIMBENCH_CMD_H
+#define SIMBENCH_CMD_H
+
+#include <signal.h>
+#include <stdio.h>
+
+#include "bench/options.h"
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,   /* the run failed */
+	EXIT_USAGE = 2,	   /* usage or configuration */
+	EXIT_REFUTED = 3,  /* a claim */
+	EXIT_UNSAFE = 4,   /* a safety violation */
+	EXIT_STUCK = 5,	   /* deadlock or step bound */
+	EXIT_SIGNAL = 128, /* plus the signal's number */
+};
+
+/* What main() has found out before it calls a subcommand. */
+struct cmd_context {
+	int argc; /* the whole command line, for the JSON context */
+	char **argv;
+	volatile sig_atomic_t *interrupted; /* number of the signal that asked to stop, or 0 */
+};
+
+/*
+ * Each parses its own arguments (args[0] is its name), writes the report to standard output or --output, messages
+ * to standard error, and returns an exit code.
+ */
+int cmd_run(const struct cmd_context *ctx, int argc, char **args);
+int cmd_table(const struct cmd_context *ctx, int argc, char **args);
+int cmd_lockbench(const struct cmd_context *ctx, int argc, char **args);
+int cmd_pingpong(const struct cmd_context *ctx, int argc, char **args);
+int cmd_fit(const struct cmd_context *ctx, int argc, char **args);
+
+/**
+ * cmd_parse - options of a subcommand, checked
+ * @o: to fill in; options_free() releases it, whatever the result
+ * @scope: S_*
+ * @argc, @args: the subcommand's arguments
+ * @usage: first line of --help
+ *
+ * Handles --help, --version and --show-config. Returns -1 to go on, or an exit code to leave with.
+ */
+int cmd_parse(struct options *o, unsigned int scope, int argc, char **args, const char *usage);
+
+/* The file for the report; NULL, with a message printed, when it cannot be opened. */
+FILE *cmd_open_output(const struct options *o);
+
+/* Closes it; returns EXIT_OK, or EXIT_FAILED with a message printed when not everything could be written. */
+int cmd_close_output(FILE *f, const struct options *o);
+
+/* Whether a text report to @f is to have colours. */
+bool cmd_use_color(const struct options *o, FILE *f);
+
+/* Prints "simbench: " and a message to standard error; returns @code. */
+int cmd_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

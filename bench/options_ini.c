@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * options_ini.c - options from INI text, through inih
+ *
+ * Debian's libinih cuts lines at 200 characters, takes an indented line for more of the value above, and tells its
+ * handler no line number. So it is fed through a reader that counts lines and refuses what inih would misread. A
+ * value may go on in an indented line only where it has just ended in a comma: long lists need that.
+ */
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <string.h>
+#include "bench/options_table.h"
+
+#define SECTION_NAME "simbench"
+
+enum section_state { SECTION_NONE, SECTION_OURS, SECTION_OTHER };
+
+struct ini_state {
+	struct options *o;
+	struct options_error *err;
+	enum options_source source;
+	const char *const *sections; /* that others read */
+	char name[300];		     /* of the file, safe to print */
+	FILE *file;
+	const char *text; /* what is left, when there is no file */
+	unsigned int line;
+	enum section_state section;
+	bool comma;	/* the last value ended in a comma */
+	bool continues; /* the line that inih is looking at continues that value */
+	int ret;
+	unsigned int failed_line;
+	/* A key waits here until it is certain that its value is complete. */
+	unsigned int pending_line; /* 0: none */
+	char key[256];
+	char value[OPTION_TEXT_MAX + 1];
+	unsigned int seen[OPTION_COUNT]; /* line of each key so far; 0: none */
+};
+
+static void fail(struct ini_state *st, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void fail(struct ini_state *st, const char *fmt, ...)
+{
+	char msg[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(msg, sizeof(msg), fmt, args);
+	va_end(args);
+	st->failed_line = st->line;
+	st->ret = option_error(st->err, "%s:%u: %s", st->name, st->line, msg);
+}
+
+/* Whether @name is @other or "@other anything". */
+static bool section_is(const char *name, const char *other)
+{
+	size_t len = strlen(other);
+
+	return !strncmp(name, other, len) && (name[len] == '\0' || name[len] == ' ');
+}
+
+static void enter_section(struct ini_state *st, const char *name)
+{
+	struct option_guess guess;
+	char hint[128], quoted[64];
+
+	option_guess_init(&guess, name);
+	option_guess_try(&guess, SECTION_NAME);
+	st->section = SECTION_OTHER;
+	if (!strcmp(name, SECTION_NAME)) {
+		st->section = SECTION_OURS;
+		return;
+	}
+	for (const char *const *other = st->sections; other && *other; other++) {
+		if (section_is(name, *other))
+			return;
+		option_guess_try(&guess, *other);
+	}
+	fail(st, "unknown section %s%s", option_quote(quoted, sizeof(quoted), name),
+	     option_guess_text(&guess, hint, sizeof(hint), ""));
+}
+
+/* Take note of a line that begins with a bracket. */
+static void read_section(struct ini_state *st, const char *line)
+{
+	const char *end = strchr(line, ']');
+	char name[256];
+
+	if (!end) {
+		fail(st, "a section without its closing bracket");
+		return;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)(end - line - 1), line + 1);
+	for (end++; isspace((unsigned char)*end); end++)
+		;
+	if (*end && !strchr(";#", *end))
+		fail(st, "a section has a line of its own");
+	else
+		enter_section(st, name);
+}
+
+/* Decide what kind of line this is before inih does. */
+static void check_line(struct ini_state *st, const char *line)
+{
+	const char *start = line;
+	bool may_continue = st->comma;
+
+	st->comma = false;
+	st->continues = false;
+	while (isspace((unsigned char)*start))
+		start++;
+	if (!*start || strchr(";#", *start))
+		return;
+	if (start > line) {
+		st->continues = may_continue;
+		if (!may_continue)
+			fail(st, "the line is indented: only a value that ended in a comma goes on like this");
+	} else if (*line == '[') {
+		read_section(st, line);
+	} else if (st->section == SECTION_NONE) {
+		fail(st, "outside of any section: [%s] comes first", SECTION_NAME);
+	}
+}
+
+static int next_char(struct ini_state *st)
+{
+	if (st->file)
+		return getc(st->file);
+	return *st->text ? (unsigned char)*st->text++ : EOF;
+}
+
+/* Past the byte order mark that some editors put at the very beginning, as inih skips it. */
+static const char *skip_bom(const char *line)
+{
+	static const char bom[] = "\xef\xbb\xbf";
+
+	return strncmp(line, bom, sizeof(bom) - 1) ? line : line + sizeof(bom) - 1;
+}
+
+/* One line into @buf, as fgets() would but without its newline. inih's buffer also has to hold "\r\n". */
+static char *read_line(char *buf, int size, void *stream)
+{
+	struct ini_state *st = stream;
+	int len = 0, c;
+
+	if (st->ret)
+		return NULL;
+	st->line++;
+	while ((c = next_char(st)) != EOF && c != '\n') {
+		if (c == '\0' || len >= size - 2) {
+			if (c)
+				fail(st, "the line is longer than %d characters", size - 2);
+			else
+				fail(st, "a NUL byte: not a text file");
+			return NULL;
+		}
+		buf[len++] = c;
+	}
+	if (st->file && ferror(st->file)) {
+		fail(st, "cannot read: %s", strerror(errno));
+		return NULL;
+	}
+	if (c == EOF && !len)
+		return NULL;
+	buf[len] = '\0';
+	check_line(st, st->line == 1 ? skip_bom(buf) : buf);
+	return st->ret ? NULL : buf;
+}
+
+/* Set the key that has been waiting. */
+static void flush_pending(struct ini_state *st)
+{
+	struct option_setting s = { .key = st->key, .value = st->value, .source = st->source };
+	char where[sizeof(st->name) + 16];
+	unsigned int id = option_find(st->key);
+
+	if (!st->pending_line || st->ret)
+		return;
+	snprintf(where, sizeof(where), "%s:%u", st->name, st->pending_line);
+	s.where = where;
+	s.origin = st->source == OPTIONS_BUILTIN ? st->name : where;
+	if (id != OPTION_COUNT && st->seen[id])
+		st->ret = option_refuse(st->err, &s, "given before on line %u", st->seen[id]);
+	else
+		st->ret = option_set_key(st->o, &s, st->err);
+	if (id != OPTION_COUNT)
+		st->seen[id] = st->pending_line;
+	if (st->ret)
+		st->failed_line = st->pending_line;
+	st->pending_line = 0;
+}
+
+static int take_pair(void *user, const char *section, const char *key, const char *value)
+{
+	struct ini_state *st = user;
+	size_t len = strlen(value), used;
+
+	(void)section; /* inih cuts long names: enter_section() has seen the whole one */
+	st->comma = len && value[len - 1] == ',';
+	if (st->section == SECTION_OTHER)
+		return 1;
+	if (!st->continues) {
+		flush_pending(st);
+		st->pending_line = st->line;
+		snprintf(st->key, sizeof(st->key), "%s", key);
+		st->value[0] = '\0';
+	}
+	used = strlen(st->value);
+	if (used + len > OPTION_TEXT_MAX && !st->ret)
+		fail(st, "the value is longer than %d characters", OPTION_TEXT_MAX);
+	else if (!st->ret)
+		memcpy(st->value + used, value, len + 1);
+	return !st->ret;
+}
+
+int option_read_ini(struct options *o, const char *name, const char *text, enum options_source source,
+		    const char *const *sections, struct options_error *err)
+{
+	struct ini_state st = { .o = o, .err = err, .source = source, .sections = sections, .text = text };
+	int line;
+
+	if (text) {
+		snprintf(st.name, sizeof(st.name), "%s", name);
+	} else {
+		option_quote(st.name, sizeof(st.name), name);
+		st.file = fopen(name, "re");
+		if (!st.file)
+			return option_error(err, "--config %s: cannot open: %s", st.name, strerror(errno));
+	}
+	line = ini_parse_stream(read_line, &st, take_pair, &st);
+	if (st.file)
+		fclose(st.file);
+	flush_pending(&st);
+	/* inih goes on after a bad line; a message of ours about an earlier line is the better one. */
+	if (line > 0 && (!st.ret || (unsigned int)line < st.failed_line))
+		return option_error(err, "%s:%d: neither a section, nor KEY = VALUE, nor a comment", st.name, line);
+	return line < 0 ? -ENOMEM : st.ret;
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "sim/cache_tag.h"
+
+#include "sim/iommu.h"
+
+OBJ_TYPE(cache_tag, OBJ_FIELD(cache_tag, node), OBJ_FIELD(cache_tag, type), OBJ_FIELD(cache_tag, iommu),
+	 OBJ_FIELD(cache_tag, dev), OBJ_FIELD(cache_tag, domain_id), OBJ_FIELD(cache_tag, users));
+OBJ_TYPE(qi_batch, OBJ_FIELD(qi_batch, descs), OBJ_FIELD(qi_batch, index));
+
+/* "All pages", as the pages argument of the flush functions below. */
+#define ALL_PAGES UINT64_MAX
+#define MAX_AGAW_PFN_WIDTH 52
+
+static bool is_devtlb(enum cache_tag_type type)
+{
+	return type == CACHE_TAG_DEVTLB || type == CACHE_TAG_NESTING_DEVTLB;
+}
+
+static bool cache_tag_match(struct cache_tag *tag, uint16_t did, struct device *dev, uint32_t pasid,
+			    enum cache_tag_type type)
+{
+	if (READ_ONCE(tag->type) != type || READ_ONCE(tag->domain_id) != did || READ_ONCE(tag->pasid) != pasid)
+		return false;
+	if (is_devtlb(type))
+		return READ_ONCE(tag->dev) == dev;
+	return READ_ONCE(tag->iommu) == dev->info.iommu;
+}
+
+static struct cache_tag *cache_tag_find(struct domain_cache *cache, uint16_t did, struct device *dev,
+					uint32_t pasid, enum cache_tag_type type)
+{
+	struct cache_tag *tag;
+
+	list_for_each_entry(tag, &cache->cache_tags, node)
+		if (cache_tag_match(tag, did, dev, pasid, type))
+			return tag;
+	return NULL;
+}
+
+static int cache_tag_assign(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
+			    enum cache_tag_type type)
+{
+	struct domain_cache *cache = domain_cache(domain);
+	struct cache_tag *tag, *found;
+	unsigned long flags;
+
+	/* Before the lock: allocation may sleep. */
+	tag = shared_alloc(&cache_tag_type, sizeof(*tag));
+	if (!tag)
+		return -ENOMEM;
+	WRITE_ONCE(tag->type, type);
+	WRITE_ONCE(tag->iommu, dev->info.iommu);
+	WRITE_ONCE(tag->dev, is_devtlb(type) ? dev : NULL);
+	WRITE_ONCE(tag->domain_id, did);
+	WRITE_ONCE(tag->pasid, pasid);
+	WRITE_ONCE(tag->users, 1U);
+
+	flags = spin_lock_irqsave(&cache->cache_lock);
+	found = cache_tag_find(cache, did, dev, pasid, type);
+	if (found)
+		WRITE_ONCE(found->users, READ_ONCE(found->users) + 1);
+	else
+		list_add_tail(&tag->node, &cache->cache_tags);
+	spin_unlock_irqrestore(&cache->cache_lock, flags);
+	if (found)
+		shared_free(tag);
+	return 0;
+}
+
+static void cache_tag_unassign(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
+			       enum cache_tag_type type)
+{
+	struct domain_cache *cache = domain_cache(domain);
+	struct cache_tag *tag;
+	unsigned long flags;
+	uint32_t users = 1;
+
+	flags = spin_lock_irqsave(&cache->cache_lock);
+	tag = cache_tag_find(cache, did, dev, pasid, type);
+	if (tag) {
+		users = READ_ONCE(tag->users) - 1;
+		WRITE_ONCE(tag->users, users);
+		if (!users)
+			list_del(&tag->node);
+	}
+	spin_unlock_irqrestore(&cache->cache_lock, flags);
+	if (!users)
+		shared_free(tag);
+}
+
+/* The batch is made at the first attach and lives as long as the domain. */
+static int domain_qi_batch_alloc(struct dmar_domain *domain)
+{
+	struct domain_cache *cache = domain_cache(domain);
+	unsigned long flags;
+	int ret = 0;
+
+	flags = spin_lock_irqsave(&cache->cache_lock);
+	if (!READ_ONCE(cache->qi_batch)) {
+		struct qi_batch *batch = shared_alloc(&qi_batch_type, sizeof(*batch));
+
+		if (batch)
+			WRITE_ONCE(cache->qi_batch, batch);
+		else
+			ret = -ENOMEM;
+	}
+	spin_unlock_irqrestore(&cache->cache_lock, flags);
+	return ret;
+}
+
+static void unassign_pair(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
+			  enum cache_tag_type iotlb, enum cache_tag_type devtlb)
+{
+	cache_tag_unassign(domain, did, dev, pasid, iotlb);
+	if (READ_ONCE(dev->info.ats_enabled))
+		cache_tag_unassign(domain, did, dev, pasid, devtlb);
+}
+
+static int assign_pair(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
+		       enum cache_tag_type iotlb, enum cache_tag_type devtlb)
+{
+	int ret;
+
+	ret = domain_qi_batch_alloc(domain);
+	if (ret)
+		return ret;
+	ret = cache_tag_assign(domain, did, dev, pasid, iotlb);
+	if (ret || !READ_ONCE(dev->info.ats_enabled))
+		return ret;
+	ret = cache_tag_assign(domain, did, dev, pasid, devtlb);
+	if (ret)
+		cache_tag_unassign(domain, did, dev, pasid, iotlb);
+	return ret;
+}
+
+int cache_tag_assign_domain(struct dmar_domain *domain, struct device *dev, uint32_t pasid,
+			    struct dmar_domain *parent)
+{
+	uint16_t did = domain_id_iommu(domain, dev->info.iommu);
+	int ret;
+
+	ret = assign_pair(domain, did, dev, pasid, CACHE_TAG_IOTLB, CACHE_TAG_DEVTLB);
+	if (ret || !parent)
+		return ret;
+	ret = assign_pair(parent, did, dev, pasid, CACHE_TAG_NESTING_IOTLB, CACHE_TAG_NESTING_DEVTLB);
+	if (ret)
+		unassign_pair(domain, did, dev, pasid, CACHE_TAG_IOTLB, CACHE_TAG_DEVTLB);
+	return ret;
+}
+
+void cache_tag_unassign_domain(struct dmar_domain *domain, struct device *dev, uint32_t pasid,
+			       struct dmar_domain *parent)
+{
+	uint16_t did = domain_id_iommu(domain, dev->info.iommu);
+
+	unassign_pair(domain, did, dev, pasid, CACHE_TAG_IOTLB, CACHE_TAG_DEVTLB);
+	if (parent)
+		unassign_pair(parent, did, dev, pasid, CACHE_TAG_NESTING_IOTLB, CACHE_TAG_NESTING_DEVTLB);
+}
+
+uint64_t calculate_psi_aligned_address(uint64_t start, uint64_t end, uint64_t *pages, unsigned int *mask)
+{
+	uint64_t first = start >> PAGE_SHIFT, last = end >> PAGE_SHIFT, count = last - first + 1;
+	unsigned int order = count > 1 ? 64U - (unsigned int)__builtin_clzll(count - 1) : 0;
+
+	/* Where the range straddles a multiple of its rounded size, the highest bit that differs decides. */
+	if (first & ((1ULL << order) - 1)) {
+		uint64_t differ = first ^ last;
+		unsigned int bits = differ ? 64U - (unsigned int)__builtin_clzll(differ) : 0;
+
+		if (bits > order)
+			order = bits;
+	}
+	if (order > MAX_AGAW_PFN_WIDTH)
+		order = MAX_AGAW_PFN_WIDTH;
+	*mask = order;
+	*pages = 1ULL << order;
+	return order == MAX_AGAW_PFN_WIDTH ? 0 : start & ~((PAGE_SIZE << order) - 1);
+}
+
+static void qi_batch_flush_descs(struct intel_iommu *iommu, struct qi_batch *batch)
+{
+	uint32_t count, i;
+
+	if (!iommu)
+		return;
+	count = READ_ONCE(batch->index);
+	if (!count)
+		return;
+	qi_submit_sync(iommu, batch->descs, count);
+	/* The kernel clears the whole batch: a store to each of its lines. */
+	for (i = 0; i < QI_MAX_BATCHED_DESC_COUNT; i += CACHE_LINE_SIZE / sizeof(struct qi_desc))
+		WRITE_ONCE(batch->descs[i].qw0, 0UL);
+	WRITE_ONCE(batch->index, 0U);
+}
+
+static void qi_batch_add(struct intel_iommu *iommu, struct qi_batch *batch, struct qi_desc desc)
+{
+	uint32_t index = READ_ONCE(batch->index);
+
+	compute(COST_QI_DESC);
+	WRITE_ONCE(batch->descs[index].qw0, desc.qw0);
+	WRITE_ONCE(batch->descs[index].qw1, desc.qw1);
+	WRITE_ONCE(batch->descs[index].qw2, desc.qw2);
+	WRITE_ONCE(batch->descs[index].qw3, desc.qw3);
+	WRITE_ONCE(batch->index, index + 1);
+	if (index + 1 == QI_MAX_BATCHED_DESC_COUNT)
+		qi_batch_flush_descs(iommu, batch);
+}
+
+static void cache_tag_flush_iotlb(struct dmar_domain *domain, struct cache_tag *tag, struct qi_batch *batch,
+				  uint64_t addr, uint64_t pages, unsigned int mask, int ih)
+{
+	struct intel_iommu *iommu = READ_ONCE(tag->iommu);
+	uint64_t cap = READ_ONCE(iommu->cap), type = DMA_TLB_PSI_FLUSH;
+	uint16_t did = READ_ONCE(tag->domain_id);
+
+	if (domain_use_first_level(domain)) {
+		qi_batch_add(iommu, batch, qi_desc_piotlb(did, READ_ONCE(tag->pasid), addr, pages, ih));
+		return;
+	}
+	/* The whole domain where pages cannot be selected, or not that many. */
+	if (!cap_pgsel_inv(cap) || mask > cap_max_amask_val(cap) || pages == ALL_PAGES) {
+		addr = 0;
+		mask = 0;
+		ih = 0;
+		type = DMA_TLB_DSI_FLUSH;
+	}
+	qi_batch_add(iommu, batch, qi_desc_iotlb(cap, did, addr | (ih ? 1 : 0), mask, type));
+}
+
+/* Device TLBs: @order pages as a power of two, MAX_AGAW_PFN_WIDTH for everything. */
+static void cache_tag_flush_devtlb(struct cache_tag *tag, struct qi_batch *batch, uint64_t addr, unsigned int order)
+{
+	struct intel_iommu *iommu = READ_ONCE(tag->iommu);
+	struct device_domain_info *info = &READ_ONCE(tag->dev)->info;
+	uint32_t pasid = READ_ONCE(tag->pasid);
+	uint16_t sid = device_rid(info), pfsid = READ_ONCE(info->pfsid);
+	unsigned int qdep = READ_ONCE(info->ats_qdep), copies = READ_ONCE(info->dtlb_extra_inval) ? 2 : 1;
+	struct qi_desc desc;
+
+	/* A unit that does not translate has no device TLBs to invalidate (VT-d spec 4.3). */
+	if (!(READ_ONCE(iommu->gcmd) & DMA_GCMD_TE))
+		return;
+	if (pasid == IOMMU_NO_PASID)
+		desc = qi_desc_dev_iotlb(sid, pfsid, qdep, addr, order);
+	else
+		desc = qi_desc_dev_iotlb_pasid(sid, pfsid, pasid, qdep, addr, order);
+	while (copies--)
+		qi_batch_add(iommu, batch, desc);
+}
+
+/* Tags come in attach order: what is batched for one unit goes out before the next one's. */
+static struct intel_iommu *switch_iommu(struct cache_tag *tag, struct intel_iommu *iommu, struct qi_batch *batch)
+{
+	struct intel_iommu *next = READ_ONCE(tag->iommu);
+
+	if (iommu && iommu != next)
+		qi_batch_flush_descs(iommu, batch);
+	return next;
+}
+
+void cache_tag_flush_range(struct dmar_domain *domain, uint64_t start, uint64_t end, int ih)
+{
+	struct domain_cache *cache = domain_cache(domain);
+	struct intel_iommu *iommu = NULL;
+	struct qi_batch *batch;
+	struct cache_tag *tag;
+	unsigned long flags;
+	unsigned int mask;
+	uint64_t pages, addr;
+
+	count_call(FN_cache_tag_flush_range);
+	compute(COST_FLUSH_RANGE_SETUP);
+	addr = calculate_psi_aligned_address(start, end, &pages, &mask);
+
+	flags = spin_lock_irqsave(&cache->cache_lock);
+	compute(COST_SPIN_LOCK_IRQ);
+	batch = READ_ONCE(cache->qi_batch);
+	list_for_each_entry(tag, &cache->cache_tags, node) {
+		compute(COST_TAG_VISIT);
+		iommu = switch_iommu(tag, iommu, batch);
+		switch (READ_ONCE(tag->type)) {
+		case CACHE_TAG_IOTLB:
+		case CACHE_TAG_NESTING_IOTLB:
+			cache_tag_flush_iotlb(domain, tag, batch, addr, pages, mask, ih);
+			break;
+		case CACHE_TAG_NESTING_DEVTLB:
+			/* It caches both stages in one: which entries are affected cannot be told. */
+			cache_tag_flush_devtlb(tag, batch, 0, MAX_AGAW_PFN_WIDTH);
+			break;
+		case CACHE_TAG_DEVTLB:
+			cache_tag_flush_devtlb(tag, batch, addr, mask);
+			break;
+		}
+	}
+	qi_batch_flush_descs(iommu, batch);
+	spin_unlock_irqrestore(&cache->cache_lock, flags);
+}
+
+void cache_tag_flush_all(struct dmar_domain *domain)
+{
+	struct domain_cache *cache = domain_cache(domain);
+	struct intel_iommu *iommu = NULL;
+	struct qi_batch *batch;
+	struct cache_tag *tag;
+	unsigned long flags;
+
+	count_call(FN_cache_tag_flush_all);
+	flags = spin_lock_irqsave(&cache->cache_lock);
+	compute(COST_SPIN_LOCK_IRQ);
+	batch = READ_ONCE(cache->qi_batch);
+	list_for_each_entry(tag, &cache->cache_tags, node) {
+		compute(COST_TAG_VISIT);
+		iommu = switch_iommu(tag, iommu, batch);
+		if (is_devtlb(READ_ONCE(tag->type)))
+			cache_tag_flush_devtlb(tag, batch, 0, MAX_AGAW_PFN_WIDTH);
+		else
+			cache_tag_flush_iotlb(domain, tag, batch, 0, ALL_PAGES, 0, 0);
+	}
+	qi_batch_flush_descs(iommu, batch);
+	spin_unlock_irqrestore(&cache->cache_lock, flags);
+}
+
+void cache_tag_flush_range_np(struct dmar_domain *domain, uint64_t start, uint64_t end)
+{
+	struct domain_cache *cache = domain_cache(domain);
+	struct intel_iommu *iommu = NULL;
+	struct qi_batch *batch;
+	struct cache_tag *tag;
+	unsigned long flags;
+	unsigned int mask;
+	uint64_t pages, addr;
+
+	count_call(FN_cache_tag_flush_range_np);
+	compute(COST_FLUSH_RANGE_SETUP);
+	addr = calculate_psi_aligned_address(start, end, &pages, &mask);
+
+	flags = spin_lock_irqsave(&cache->cache_lock);
+	compute(COST_SPIN_LOCK_IRQ);
+	batch = READ_ONCE(cache->qi_batch);
+	list_for_each_entry(tag, &cache->cache_tags, node) {
+		compute(COST_TAG_VISIT);
+		iommu = switch_iommu(tag, iommu, batch);
+		if (!cap_caching_mode(READ_ONCE(iommu->cap)) || domain_use_first_level(domain)) {
+			iommu_flush_write_buffer(iommu);
+			continue;
+		}
+		if (!is_devtlb(READ_ONCE(tag->type)))
+			cache_tag_flush_iotlb(domain, tag, batch, addr, pages, mask, 0);
+	}
+	qi_batch_flush_descs(iommu, batch);
+	spin_unlock_irqrestore(&cache->cache_lock, flags);
+}

@@ -1,0 +1,642 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "sim/domain.h"
+
+#include "sim/cache_tag.h"
+#include "sim/iommu.h"
+#include "sim/page_table.h"
+
+OBJ_TYPE(dmar_domain, OBJ_FIELD(dmar_domain, nid), OBJ_FIELD(dmar_domain, iommu_array),
+	 OBJ_FIELD(dmar_domain, flags), OBJ_FIELD(dmar_domain, lock), OBJ_FIELD(dmar_domain, devices),
+	 OBJ_FIELD_AS(dmar_domain, cache.cache_lock, "cache_lock"),
+	 OBJ_FIELD_AS(dmar_domain, cache.cache_tags, "cache_tags"),
+	 OBJ_FIELD_AS(dmar_domain, cache.qi_batch, "qi_batch"), OBJ_FIELD(dmar_domain, iommu_superpage),
+	 OBJ_FIELD(dmar_domain, pgd), OBJ_FIELD(dmar_domain, gaw), OBJ_FIELD(dmar_domain, agaw),
+	 OBJ_FIELD(dmar_domain, max_addr), OBJ_FIELD_AS(dmar_domain, domain.type, "type"),
+	 OBJ_FIELD_AS(dmar_domain, domain.ops, "ops"),
+	 OBJ_FIELD_AS(dmar_domain, domain.pgsize_bitmap, "pgsize_bitmap"),
+	 OBJ_FIELD_AS(dmar_domain, domain.geometry, "geometry"),
+	 OBJ_FIELD_AS(dmar_domain, domain.iova_cookie, "iova_cookie"),
+	 OBJ_FIELD_AS(dmar_domain, padded_cache.cache_lock, "cache_lock"),
+	 OBJ_FIELD_AS(dmar_domain, padded_cache.cache_tags, "cache_tags"),
+	 OBJ_FIELD_AS(dmar_domain, padded_cache.qi_batch, "qi_batch"));
+OBJ_TYPE(iommu_domain_info, OBJ_FIELD(iommu_domain_info, iommu), OBJ_FIELD(iommu_domain_info, refcnt),
+	 OBJ_FIELD(iommu_domain_info, did));
+OBJ_TYPE_PLAIN(iommu_array, "iommu_array node");
+
+enum { IOMMU_DOMAIN_DMA = 3, IOMMU_DOMAIN_DMA_FQ = 7 };
+
+static const int intel_domain_ops; /* an address to stand in domain.ops */
+
+static struct iommu_array *iommu_array_head(struct dmar_domain *domain)
+{
+	return READ_ONCE(domain->iommu_array.head);
+}
+
+static struct iommu_domain_info *iommu_array_find(struct dmar_domain *domain, struct intel_iommu *iommu)
+{
+	struct iommu_array *array = iommu_array_head(domain);
+	uint32_t count = array ? READ_ONCE(array->count) : 0, i;
+
+	for (i = 0; i < count; i++) {
+		struct iommu_domain_info *info = READ_ONCE(array->info[i]);
+
+		if (READ_ONCE(info->iommu) == iommu)
+			return info;
+	}
+	return NULL;
+}
+
+uint16_t domain_id_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
+{
+	struct iommu_domain_info *info = iommu_array_find(domain, iommu);
+
+	assert(info);
+	return READ_ONCE(info->did);
+}
+
+/*
+ * Readers walk the array without a lock, so a new one replaces it. @add is put in its place, or @drop left out. The
+ * old array is freed at once: attach and detach of one domain are serialised, and only policy legacy reads it
+ * elsewhere, never while a unit comes or goes.
+ */
+static int iommu_array_replace(struct dmar_domain *domain, struct iommu_domain_info *add,
+			       struct iommu_domain_info *drop)
+{
+	struct iommu_array *old = iommu_array_head(domain), *array;
+	uint32_t count = old ? READ_ONCE(old->count) : 0, i, n = 0;
+
+	array = shared_alloc(&iommu_array_type, sizeof(*array) + (count + 1) * sizeof(array->info[0]));
+	if (!array)
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		struct iommu_domain_info *info = READ_ONCE(old->info[i]);
+		struct intel_iommu *iommu = READ_ONCE(info->iommu);
+
+		if (add && add->iommu->seq_id < READ_ONCE(iommu->seq_id)) {
+			WRITE_ONCE(array->info[n++], add);
+			add = NULL;
+		}
+		if (info != drop)
+			WRITE_ONCE(array->info[n++], info);
+	}
+	if (add)
+		WRITE_ONCE(array->info[n++], add);
+	WRITE_ONCE(array->count, n);
+	smp_store_release(&domain->iommu_array.head, array);
+	shared_free(old);
+	return 0;
+}
+
+/* Refers the domain to a unit; the first device behind it takes a domain id there. */
+static int domain_attach_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
+{
+	struct iommu_domain_info *info;
+	int ret = 0, did;
+
+	spin_lock(&iommu->lock);
+	info = iommu_array_find(domain, iommu);
+	if (info) {
+		WRITE_ONCE(info->refcnt, READ_ONCE(info->refcnt) + 1);
+		goto out;
+	}
+	did = iommu_alloc_domain_id(iommu);
+	if (did < 0) {
+		ret = did;
+		goto out;
+	}
+	info = shared_alloc(&iommu_domain_info_type, sizeof(*info));
+	if (!info) {
+		ret = -ENOMEM;
+		goto err_id;
+	}
+	WRITE_ONCE(info->iommu, iommu);
+	WRITE_ONCE(info->refcnt, 1U);
+	WRITE_ONCE(info->did, (uint16_t)did);
+	ret = iommu_array_replace(domain, info, NULL);
+	if (ret)
+		goto err_info;
+out:
+	spin_unlock(&iommu->lock);
+	return ret;
+
+err_info:
+	shared_free(info);
+err_id:
+	iommu_free_domain_id(iommu, (uint16_t)did);
+	goto out;
+}
+
+static void domain_detach_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
+{
+	struct iommu_domain_info *info;
+
+	spin_lock(&iommu->lock);
+	info = iommu_array_find(domain, iommu);
+	assert(info);
+	WRITE_ONCE(info->refcnt, READ_ONCE(info->refcnt) - 1);
+	if (!READ_ONCE(info->refcnt) && !iommu_array_replace(domain, NULL, info)) {
+		iommu_free_domain_id(iommu, READ_ONCE(info->did));
+		shared_free(info);
+	}
+	spin_unlock(&iommu->lock);
+}
+
+/* Does a new mapping on @iommu need an invalidation or a write-buffer flush? (facts F7) */
+static bool iommu_needs_sync_map(struct intel_iommu *iommu, bool first_stage)
+{
+	uint64_t cap = READ_ONCE(iommu->cap);
+
+	return cap_rwbf(cap) || (cap_caching_mode(cap) && !first_stage);
+}
+
+static int domain_init_superpage(uint64_t cap, bool first_stage)
+{
+	unsigned int sizes = cap_super_page_val(cap);
+
+	if (first_stage)
+		return cap_fl1gp_support(cap) ? 2 : 1;
+	/* Each size only on top of the one below it. */
+	return sizes & 1 ? (sizes & 2 ? 2 : 1) : 0;
+}
+
+/* Writes there are interrupts, not DMA (VT-d spec 3.15): the kernel reserves the range in every domain. */
+#define MSI_FIRST_PFN (0xfee00000UL >> PAGE_SHIFT)
+#define MSI_LAST_PFN (0xfeefffffUL >> PAGE_SHIFT)
+
+static int domain_init_dma(struct dmar_domain *domain)
+{
+	struct iommu_dma_cookie *cookie = iommu_get_dma_cookie();
+	int ret;
+
+	if (!cookie)
+		return -ENOMEM;
+	domain->domain.iova_cookie = cookie;
+	init_iova_domain(&cookie->iovad, PAGE_SIZE, 1);
+	ret = iova_domain_init_rcaches(&cookie->iovad);
+	return ret ? ret : reserve_iova(&cookie->iovad, MSI_FIRST_PFN, MSI_LAST_PFN);
+}
+
+static void flush_iotlb_all(void *domain)
+{
+	cache_tag_flush_all(domain);
+}
+
+static void domain_init(struct dmar_domain *domain, const struct domain_config *config, struct intel_iommu *iommu)
+{
+	struct domain_cache *cache;
+	int width = agaw_to_width(iommu->agaw);
+
+	domain->config = config;
+	domain->cache_offset = config->layout == LAYOUT_PADDED ? offsetof(struct dmar_domain, padded_cache)
+							       : offsetof(struct dmar_domain, cache);
+	cache = domain_cache(domain);
+	list_init(&domain->devices);
+	list_init(&domain->dev_pasids);
+	list_init(&cache->cache_tags);
+	spin_lock_init(&domain->lock, "domain->lock");
+	spin_lock_init(&cache->cache_lock, "cache_lock");
+
+	if (config->first_stage)
+		domain->flags |= DOMAIN_USE_FIRST_LEVEL;
+	if (ecap_coherent(iommu->ecap))
+		domain->flags |= DOMAIN_IOMMU_COHERENCY;
+	if (config->policy == POLICY_STATIC && iommu_needs_sync_map(iommu, config->first_stage))
+		domain->flags |= DOMAIN_IOTLB_SYNC_MAP;
+	domain->agaw = iommu->agaw;
+	domain->gaw = width < cap_mgaw(iommu->cap) ? width : cap_mgaw(iommu->cap);
+	domain->iommu_superpage = domain_init_superpage(iommu->cap, config->first_stage);
+	domain->domain.type = config->lazy ? IOMMU_DOMAIN_DMA_FQ : IOMMU_DOMAIN_DMA;
+	domain->domain.ops = &intel_domain_ops;
+	domain->domain.pgsize_bitmap = PAGE_SIZE | (domain->iommu_superpage >= 1 ? 1ULL << 21 : 0) |
+				       (domain->iommu_superpage >= 2 ? 1ULL << 30 : 0);
+	/* First-stage addresses are canonical: the upper half is out of reach. */
+	domain->domain.geometry.aperture_end = (1ULL << (domain->gaw - config->first_stage)) - 1;
+	domain->domain.geometry.force_aperture = true;
+}
+
+struct dmar_domain *domain_alloc(const struct domain_config *config, struct intel_iommu *iommu)
+{
+	struct dmar_domain *domain = shared_alloc(&dmar_domain_type, sizeof(*domain));
+
+	if (!domain)
+		return NULL;
+	domain_init(domain, config, iommu);
+	domain->pgd = page_alloc();
+	if (!domain->pgd || domain_init_dma(domain))
+		goto err;
+	if (config->lazy && iommu_dma_init_fq(domain->domain.iova_cookie, domain, flush_iotlb_all))
+		goto err;
+	return domain;
+
+err:
+	domain_free(domain);
+	return NULL;
+}
+
+void domain_free(struct dmar_domain *domain)
+{
+	struct page_list pages = { 0 };
+
+	if (!domain)
+		return;
+	iommu_put_dma_cookie(domain->domain.iova_cookie);
+	if (domain->pgd) {
+		domain_unmap(domain, 0, domain_max_pfn(domain->gaw), &pages);
+		page_list_free(&pages);
+	}
+	shared_free(domain->iommu_array.head);
+	shared_free(domain_cache(domain)->qi_batch);
+	shared_free(domain);
+}
+
+/* Can the unit serve the domain as it is? Narrower tables only lose levels that are empty but for their first
+ * entry. */
+static int prepare_domain_attach_device(struct dmar_domain *domain, struct intel_iommu *iommu)
+{
+	int width = agaw_to_width(iommu->agaw);
+
+	if (width > cap_mgaw(iommu->cap))
+		width = cap_mgaw(iommu->cap);
+	if (READ_ONCE(domain->max_addr) > 1ULL << width)
+		return -EINVAL;
+	if (domain->config->policy == POLICY_STATIC &&
+	    iommu_needs_sync_map(iommu, domain_use_first_level(domain)) &&
+	    !domain_flag(domain, DOMAIN_IOTLB_SYNC_MAP))
+		return -EINVAL;
+
+	WRITE_ONCE(domain->gaw, width);
+	while (iommu->agaw < READ_ONCE(domain->agaw)) {
+		struct dma_pte *top = READ_ONCE(domain->pgd);
+		uint64_t first = READ_ONCE(top->val);
+
+		if (dma_pte_present(first)) {
+			WRITE_ONCE(domain->pgd, phys_to_virt(dma_pte_addr(first)));
+			page_free(top);
+		}
+		WRITE_ONCE(domain->agaw, READ_ONCE(domain->agaw) - 1);
+	}
+	return 0;
+}
+
+static int domain_set_context(struct dmar_domain *domain, struct device_domain_info *info)
+{
+	struct intel_iommu *iommu = info->iommu;
+	struct dma_pte *pgd = READ_ONCE(domain->pgd);
+	uint16_t did = domain_id_iommu(domain, iommu);
+	int agaw;
+
+	/* A unit with fewer levels than the domain starts further down. */
+	for (agaw = READ_ONCE(domain->agaw); agaw > iommu->agaw; agaw--) {
+		uint64_t first = READ_ONCE(pgd->val);
+
+		if (!dma_pte_present(first))
+			return -ENOMEM;
+		pgd = phys_to_virt(dma_pte_addr(first));
+	}
+	return iommu_set_context(iommu, info, virt_to_phys(pgd), agaw, did,
+				 info->ats_supported ? CONTEXT_TT_DEV_IOTLB : CONTEXT_TT_MULTI_LEVEL,
+				 domain_use_first_level(domain));
+}
+
+/* The kernel's order: context entry, ATS, cache tags, flag (facts K7). */
+static int dmar_domain_attach_device(struct dmar_domain *domain, struct device *dev)
+{
+	struct device_domain_info *info = &dev->info;
+	struct intel_iommu *iommu = info->iommu;
+	unsigned long flags;
+	int ret;
+
+	ret = domain_attach_iommu(domain, iommu);
+	if (ret)
+		return ret;
+	WRITE_ONCE(info->domain, domain);
+	WRITE_ONCE(info->domain_attached, true);
+	flags = spin_lock_irqsave(&domain->lock);
+	list_add(&info->link, &domain->devices);
+	spin_unlock_irqrestore(&domain->lock, flags);
+	if (info->real_dma_subdevice)
+		return 0;
+
+	ret = domain_set_context(domain, info);
+	if (ret)
+		goto err;
+	if (info->ats_supported)
+		WRITE_ONCE(info->ats_enabled, true);
+	ret = cache_tag_assign_domain(domain, dev, IOMMU_NO_PASID, NULL);
+	if (ret)
+		goto err;
+	if (domain->config->policy == POLICY_DYNAMIC && iommu_needs_sync_map(iommu, domain_use_first_level(domain)))
+		domain_set_flag(domain, DOMAIN_IOTLB_SYNC_MAP);
+	return 0;
+
+err:
+	device_block_translation(dev);
+	return ret;
+}
+
+int intel_iommu_attach_device(struct dmar_domain *domain, struct device *dev)
+{
+	int ret;
+
+	device_block_translation(dev);
+	ret = prepare_domain_attach_device(domain, dev->info.iommu);
+	return ret ? ret : dmar_domain_attach_device(domain, dev);
+}
+
+void device_block_translation(struct device *dev)
+{
+	struct device_domain_info *info = &dev->info;
+	struct dmar_domain *domain;
+	unsigned long flags;
+
+	if (!READ_ONCE(info->domain_attached))
+		return;
+	domain = READ_ONCE(info->domain);
+	if (domain)
+		cache_tag_unassign_domain(domain, dev, IOMMU_NO_PASID, NULL);
+	WRITE_ONCE(info->ats_enabled, false);
+	if (!info->real_dma_subdevice)
+		iommu_clear_context(info->iommu, info);
+	WRITE_ONCE(info->domain_attached, false);
+	if (!domain)
+		return;
+	flags = spin_lock_irqsave(&domain->lock);
+	list_del(&info->link);
+	spin_unlock_irqrestore(&domain->lock, flags);
+	domain_detach_iommu(domain, info->iommu);
+	WRITE_ONCE(info->domain, NULL);
+}
+
+int identity_domain_attach_dev(struct device *dev)
+{
+	struct device_domain_info *info = &dev->info;
+	int did, ret;
+
+	device_block_translation(dev);
+	spin_lock(&info->iommu->lock);
+	did = iommu_alloc_domain_id(info->iommu);
+	spin_unlock(&info->iommu->lock);
+	if (did < 0)
+		return did;
+	ret = iommu_set_context(info->iommu, info, 0, info->iommu->agaw, (uint16_t)did, CONTEXT_TT_PASS_THROUGH,
+				false);
+	if (!ret)
+		WRITE_ONCE(info->domain_attached, true);
+	return ret;
+}
+
+static int intel_iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t paddr, uint64_t size, int prot)
+{
+	uint64_t max_addr = iova + size;
+
+	if (domain_flag(domain, DOMAIN_SET_PTE_SNP))
+		prot |= DMA_PTE_SNP;
+	/* On the line of the cache lock, and written when the highest mapping grows: facts K2. */
+	if (READ_ONCE(domain->max_addr) < max_addr) {
+		if (max_addr > 1ULL << READ_ONCE(domain->gaw))
+			return -EFAULT;
+		WRITE_ONCE(domain->max_addr, max_addr);
+	}
+	return domain_mapping(domain, iova >> PAGE_SHIFT, paddr >> PAGE_SHIFT, size >> PAGE_SHIFT, prot);
+}
+
+/* Before v6.10 (facts F9): each unit of the domain, found without a lock. */
+static void legacy_iotlb_sync_map(struct dmar_domain *domain, uint64_t iova, uint64_t size)
+{
+	struct iommu_array *array = iommu_array_head(domain);
+	uint32_t count, i;
+
+	compute(COST_XA_FOR_EACH);
+	count = array ? READ_ONCE(array->count) : 0;
+	for (i = 0; i < count; i++) {
+		struct iommu_domain_info *info = READ_ONCE(array->info[i]);
+		struct intel_iommu *iommu = READ_ONCE(info->iommu);
+		uint64_t cap = READ_ONCE(iommu->cap), pages, addr, type = DMA_TLB_PSI_FLUSH;
+		struct qi_desc desc;
+		unsigned int mask;
+
+		compute(COST_IOMMU_VISIT);
+		if (!cap_caching_mode(cap) || domain_use_first_level(domain)) {
+			iommu_flush_write_buffer(iommu);
+			continue;
+		}
+		addr = calculate_psi_aligned_address(iova, iova + size - 1, &pages, &mask);
+		if (!cap_pgsel_inv(cap) || mask > cap_max_amask_val(cap)) {
+			addr = mask = 0;
+			type = DMA_TLB_DSI_FLUSH;
+		}
+		desc = qi_desc_iotlb(cap, READ_ONCE(info->did), addr, mask, type);
+		qi_submit_sync(iommu, &desc, 1);
+	}
+}
+
+/* What the whole project is about. */
+static void intel_iommu_iotlb_sync_map(struct dmar_domain *domain, uint64_t iova, uint64_t size)
+{
+	count_call(FN_iotlb_sync_map);
+	switch (domain->config->policy) {
+	case POLICY_PT:
+		break;
+	case POLICY_LEGACY:
+		legacy_iotlb_sync_map(domain, iova, size);
+		break;
+	case POLICY_ALWAYS:
+		cache_tag_flush_range_np(domain, iova, iova + size - 1);
+		break;
+	case POLICY_DYNAMIC:
+	case POLICY_STATIC:
+		if (domain_flag(domain, DOMAIN_IOTLB_SYNC_MAP))
+			cache_tag_flush_range_np(domain, iova, iova + size - 1);
+		break;
+	}
+}
+
+/* The core's part of a call into the driver: the operations and the page sizes (kernel __iommu_map(), _unmap()). */
+static uint64_t read_domain_ops(struct dmar_domain *domain)
+{
+	(void)READ_ONCE(domain->domain.ops);
+	(void)READ_ONCE(domain->domain.type);
+	return READ_ONCE(domain->domain.pgsize_bitmap);
+}
+
+/* What an unmap leaves to be done once it is over (kernel struct iommu_iotlb_gather). */
+struct iotlb_gather {
+	uint64_t start, end;
+	struct page_list freelist;
+	bool queued;
+};
+
+static void iotlb_sync(struct dmar_domain *domain, struct iotlb_gather *gather)
+{
+	cache_tag_flush_range(domain, gather->start, gather->end, page_list_empty(&gather->freelist));
+	page_list_free(&gather->freelist);
+}
+
+static uint64_t intel_iommu_unmap(struct dmar_domain *domain, uint64_t iova, uint64_t size,
+				  struct iotlb_gather *gather)
+{
+	int level = 0;
+
+	if (!pfn_to_dma_pte(domain, iova >> PAGE_SHIFT, &level, COST_UNMAP_WALK_LEVEL))
+		return 0;
+	/* The interface cannot split a large page: all of it goes. */
+	if (size < PAGE_SIZE << level_to_offset_bits(level))
+		size = PAGE_SIZE << level_to_offset_bits(level);
+	domain_unmap(domain, iova >> PAGE_SHIFT, (iova + size - 1) >> PAGE_SHIFT, &gather->freelist);
+	if (READ_ONCE(domain->max_addr) == iova + size)
+		WRITE_ONCE(domain->max_addr, iova);
+	if (!gather->queued) {
+		if (iova < gather->start)
+			gather->start = iova;
+		if (iova + size - 1 > gather->end)
+			gather->end = iova + size - 1;
+	}
+	return size;
+}
+
+static uint64_t __iommu_unmap(struct dmar_domain *domain, uint64_t iova, uint64_t size, struct iotlb_gather *gather)
+{
+	uint64_t unmapped = 0;
+
+	compute(COST_IOMMU_UNMAP);
+	read_domain_ops(domain);
+	while (unmapped < size) {
+		uint64_t step = intel_iommu_unmap(domain, iova + unmapped, size - unmapped, gather);
+
+		if (!step)
+			break;
+		unmapped += step;
+	}
+	return unmapped;
+}
+
+uint64_t iommu_unmap(struct dmar_domain *domain, uint64_t iova, uint64_t size)
+{
+	struct iotlb_gather gather = { .start = UINT64_MAX };
+	uint64_t unmapped = __iommu_unmap(domain, iova, size, &gather);
+
+	if (unmapped)
+		iotlb_sync(domain, &gather);
+	return unmapped;
+}
+
+/* Maps @count pages, a run of contiguous ones at a time, and syncs once at the end (kernel iommu_map_sg()). */
+static int map_pages(struct dmar_domain *domain, uint64_t iova, const uint64_t *phys, unsigned int count, int prot)
+{
+	unsigned int i, run;
+	int ret = 0;
+
+	compute(COST_IOMMU_MAP);
+	read_domain_ops(domain);
+	for (i = 0; !ret && i < count; i += run) {
+		for (run = 1; i + run < count && phys[i + run] == phys[i] + run * PAGE_SIZE; run++)
+			;
+		ret = intel_iommu_map(domain, iova + i * PAGE_SIZE, phys[i], run * PAGE_SIZE, prot);
+	}
+	if (!ret)
+		intel_iommu_iotlb_sync_map(domain, iova, count * PAGE_SIZE);
+	else
+		iommu_unmap(domain, iova, count * PAGE_SIZE);
+	return ret;
+}
+
+int iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t paddr, uint64_t size, int prot)
+{
+	int ret;
+
+	if ((iova | paddr | size) & (PAGE_SIZE - 1) || !size)
+		return -EINVAL;
+	compute(COST_IOMMU_MAP);
+	read_domain_ops(domain);
+	ret = intel_iommu_map(domain, iova, paddr, size, prot);
+	if (ret) {
+		iommu_unmap(domain, iova, size);
+		return ret;
+	}
+	intel_iommu_iotlb_sync_map(domain, iova, size);
+	return 0;
+}
+
+static struct dmar_domain *iommu_get_dma_domain(struct device *dev)
+{
+	struct iommu_group *group = READ_ONCE(dev->group);
+
+	return READ_ONCE(group->default_domain);
+}
+
+/* An address for @size bytes, 0 when there is none left (kernel iommu_dma_alloc_iova()). */
+static uint64_t alloc_dma_addr(struct device *dev, struct dmar_domain *domain, struct iommu_dma_cookie *cookie,
+			       uint64_t size)
+{
+	uint64_t mask = READ_ONCE(dev->dma_mask), end = READ_ONCE(domain->domain.geometry.aperture_end);
+
+	return iova_alloc_dma(&cookie->iovad, size, mask, end, &dev->pci_32bit_workaround);
+}
+
+uint64_t dma_map_pages(struct device *dev, const uint64_t *phys, unsigned int count, enum dma_data_direction dir)
+{
+	struct dmar_domain *domain = iommu_get_dma_domain(dev);
+	int prot = dir == DMA_TO_DEVICE ? DMA_PTE_READ : DMA_PTE_WRITE;
+	struct iommu_dma_cookie *cookie;
+	uint64_t size = (uint64_t)count << PAGE_SHIFT, iova;
+
+	count_call(FN_dma_map);
+	compute(COST_DMA_MAP_ENTRY);
+	if (!domain)
+		return phys[0]; /* pass-through: scattered pages go to the device one by one */
+	cookie = READ_ONCE(domain->domain.iova_cookie);
+	iova = alloc_dma_addr(dev, domain, cookie, size);
+	if (!iova)
+		return 0;
+	if (map_pages(domain, iova, phys, count, prot)) {
+		free_iova_fast(&cookie->iovad, iova_pfn(&cookie->iovad, iova), count);
+		return 0;
+	}
+	compute(COST_DMA_MAP_EXIT);
+	return iova;
+}
+
+void dma_unmap_pages(struct device *dev, uint64_t addr, unsigned int count)
+{
+	struct dmar_domain *domain = iommu_get_dma_domain(dev);
+	struct iotlb_gather gather = { .start = UINT64_MAX };
+	struct iommu_dma_cookie *cookie;
+	uint64_t size = (uint64_t)count << PAGE_SHIFT, unmapped, pfn, phys;
+
+	count_call(FN_dma_unmap);
+	compute(COST_DMA_UNMAP_ENTRY);
+	if (!domain)
+		return;
+	cookie = READ_ONCE(domain->domain.iova_cookie);
+	/* A single page may have been bounced: the kernel looks up where it is. */
+	phys = count == 1 ? domain_iova_to_phys(domain, addr) : 1;
+	assert(phys);
+	pfn = iova_pfn(&cookie->iovad, addr);
+	gather.queued = READ_ONCE(cookie->fq_domain) != NULL;
+	unmapped = __iommu_unmap(domain, addr, size, &gather);
+	assert(unmapped == size);
+	if (gather.queued) {
+		queue_iova(cookie, pfn, count, &gather.freelist);
+	} else {
+		iotlb_sync(domain, &gather);
+		free_iova_fast(&cookie->iovad, pfn, count);
+	}
+	compute(COST_DMA_UNMAP_EXIT);
+}
+
+uint64_t dma_map_coherent(struct device *dev, void *p, size_t size)
+{
+	struct dmar_domain *domain = iommu_get_dma_domain(dev);
+	struct iommu_dma_cookie *cookie;
+	uint64_t bytes = (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), iova;
+
+	if (!domain)
+		return virt_to_phys(p);
+	cookie = READ_ONCE(domain->domain.iova_cookie);
+	iova = alloc_dma_addr(dev, domain, cookie, bytes);
+	if (!iova)
+		return 0;
+	if (iommu_map(domain, iova, virt_to_phys(p), bytes, DMA_PTE_READ | DMA_PTE_WRITE))
+		return 0;
+	return iova;
+}

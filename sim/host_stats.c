@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "sim/host_stats.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/exec/region.h"
+
+/* Lines of an object that are told apart; what is larger is an array of equals. */
+#define MAX_LINES_PER_OBJECT 8
+
+void host_collect_cpus(const struct sim *s, struct host_result *r)
+{
+	uint64_t end_ps = s->measure_start_ps + r->elapsed_ps;
+	uint32_t i;
+
+	r->cpu_count = s->cpu_count;
+	for (i = 0; i < s->cpu_count; i++) {
+		const struct vcpu *c = &s->cpus[i];
+
+		r->cpu_idle_ps += c->idle_ps;
+		if (c->state == VCPU_IDLE && c->idle_since_ps < end_ps)
+			r->cpu_idle_ps += end_ps - (c->idle_since_ps > s->measure_start_ps ? c->idle_since_ps
+											   : s->measure_start_ps);
+		r->cpu_spin_ps += c->spin_ps;
+		r->cpu_stall_ps += c->stall_ps;
+		if (c->irq_off_max_ps > r->irq_off_max_ps)
+			r->irq_off_max_ps = c->irq_off_max_ps;
+	}
+}
+
+static int by_wait(const void *a, const void *b)
+{
+	const struct host_lock_result *x = a, *y = b;
+	int order;
+
+	if (x->wait_total_ps != y->wait_total_ps)
+		return x->wait_total_ps > y->wait_total_ps ? -1 : 1;
+	if (x->acquisitions != y->acquisitions)
+		return x->acquisitions > y->acquisitions ? -1 : 1;
+	order = strcmp(x->name, y->name);
+	return order ? order : (x->instance > y->instance) - (x->instance < y->instance);
+}
+
+static int collect_locks(const struct sim *s, struct host_result *r)
+{
+	uint32_t i;
+
+	r->locks = calloc(s->lock_count, sizeof(*r->locks));
+	if (!r->locks)
+		return -ENOMEM;
+	for (i = 1; i < s->lock_count; i++) {
+		const struct lock_stat *ls = &s->locks[i];
+
+		if (!ls->acquisitions)
+			continue;
+		r->locks[r->lock_count++] = (struct host_lock_result){
+			.name = ls->name,
+			.instance = ls->instance,
+			.acquisitions = ls->acquisitions,
+			.contended = ls->contended,
+			.wait_total_ps = ls->wait_total_ps,
+			.wait_max_ps = ls->wait_max_ps,
+			.hold_total_ps = ls->hold_total_ps,
+			.hold_max_ps = ls->hold_max_ps,
+			.irq_off_max_ps = ls->irq_off_max_ps,
+		};
+	}
+	qsort(r->locks, r->lock_count, sizeof(*r->locks), by_wait);
+	return 0;
+}
+
+static int by_stall(const void *a, const void *b)
+{
+	const struct host_line_result *x = a, *y = b;
+	uint64_t tx = x->transfers_local + x->transfers_remote, ty = y->transfers_local + y->transfers_remote;
+	int order;
+
+	if (x->stall_ps != y->stall_ps)
+		return x->stall_ps > y->stall_ps ? -1 : 1;
+	if (tx != ty)
+		return tx > ty ? -1 : 1;
+	order = strcmp(x->type->name, y->type->name);
+	return order ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+static int collect_lines(const struct sim *s, struct host_result *r)
+{
+	const struct region *region = &s->region;
+	size_t lines = region->used >> CACHE_LINE_SHIFT, i;
+	struct host_line_result *table;
+	uint32_t slots = region->type_count * (MAX_LINES_PER_OBJECT + 1), k;
+
+	table = calloc(slots, sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	for (i = 0; i < lines; i++) {
+		const struct line_stats *st = &region->stats[i];
+		const struct line_object *o = &region->objects[i];
+		const struct obj_type *type;
+		struct host_line_result *line;
+		uint32_t index;
+
+		if (!(st->transfers_local | st->transfers_remote) || !o->type)
+			continue;
+		type = region->types[o->type - 1];
+		index = type->field_count && o->index < MAX_LINES_PER_OBJECT ? o->index : MAX_LINES_PER_OBJECT;
+		line = &table[(o->type - 1U) * (MAX_LINES_PER_OBJECT + 1) + index];
+		line->type = type;
+		line->index = index == MAX_LINES_PER_OBJECT ? UINT32_MAX : index;
+		line->transfers_local += st->transfers_local;
+		line->transfers_remote += st->transfers_remote;
+		line->stall_ps += st->stall_ps;
+	}
+	for (k = 0; k < slots; k++)
+		if (table[k].type)
+			table[r->line_count++] = table[k];
+	qsort(table, r->line_count, sizeof(*table), by_stall);
+	r->lines = table;
+	return 0;
+}
+
+int host_collect_tables(const struct sim *s, struct host_result *r)
+{
+	int ret = collect_locks(s, r);
+
+	return ret ? ret : collect_lines(s, r);
+}

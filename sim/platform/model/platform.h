@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * platform.h (model) - what the hot path needs from the machine, charged to a simulated CPU
+ *
+ * The hot path includes "platform.h" and never learns which executor runs it. Here every access first pays for its
+ * cache line on the CPU that this thread simulates now, then happens.
+ */
+#ifndef SIMBENCH_PLATFORM_H
+#define SIMBENCH_PLATFORM_H
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/exec/coherence.h"
+#include "sim/exec/virtual.h"
+#include "sim/platform/common.h"
+#include "sim/platform/mmio.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+static inline struct line *line_of(const struct vcpu *c, const void *p)
+{
+	return (struct line *)(c->lines_bias + ((uintptr_t)p >> CACHE_LINE_SHIFT) * sizeof(struct line));
+}
+
+static inline void charge_load(const void *p)
+{
+	struct vcpu *c = this_vcpu();
+	struct line *l = line_of(c, p);
+
+	if (likely(l->owner == c->tag || l->sharers.mask & c->bit))
+		c->proc.now_ps += c->l1_hit_ps;
+	else
+		coh_load_slow(c, l, p);
+}
+
+/* Nobody else has ever touched the line, so nobody waits for it either. */
+static inline bool line_is_private(const struct vcpu *c, const struct line *l)
+{
+	return l->owner == c->tag && !(l->flags & ~LINE_DIRTY);
+}
+
+static inline void charge_store(const void *p)
+{
+	struct vcpu *c = this_vcpu();
+	struct line *l = line_of(c, p);
+
+	if (likely(line_is_private(c, l))) {
+		l->flags |= LINE_DIRTY;
+		c->proc.now_ps += c->l1_hit_ps;
+	} else {
+		coh_store_slow(c, l, p);
+	}
+}
+
+static inline void charge_rmw(const void *p)
+{
+	struct vcpu *c = this_vcpu();
+	struct line *l = line_of(c, p);
+
+	if (likely(line_is_private(c, l))) {
+		l->flags |= LINE_DIRTY;
+		if (c->proc.now_ps < c->store_drain_ps)
+			c->proc.now_ps = c->store_drain_ps;
+		c->proc.now_ps += c->atomic_ps;
+	} else {
+		coh_rmw_slow(c, l, p);
+	}
+}
+
+/* Without the LOCK prefix: no barrier, atomic only against this CPU's own interrupts. */
+static inline void charge_rmw_local(const void *p)
+{
+	struct vcpu *c = this_vcpu();
+	struct line *l = line_of(c, p);
+
+	if (likely(line_is_private(c, l))) {
+		l->flags |= LINE_DIRTY;
+		c->proc.now_ps += c->l1_hit_ps;
+	} else {
+		coh_rmw_local_slow(c, l, p);
+	}
+}
+
+#define READ_ONCE(x)                                  \
+	({                                            \
+		__typeof__(&(x)) _rp = &(x);          \
+		charge_load(_rp);                     \
+		*(const volatile __typeof__(x) *)_rp; \
+	})
+#define WRITE_ONCE(x, v)                              \
+	do {                                          \
+		__typeof__(&(x)) _wp = &(x);          \
+		__typeof__(x) _wv = (v);              \
+		charge_store(_wp);                    \
+		*(volatile __typeof__(x) *)_wp = _wv; \
+	} while (0)
+#define smp_load_acquire(p) READ_ONCE(*(p))
+#define smp_store_release(p, v) WRITE_ONCE(*(p), v)
+
+#define xchg(p, v)                               \
+	({                                       \
+		__typeof__(p) _xp = (p);         \
+		__typeof__(*_xp) _xv = (v), _xo; \
+		charge_rmw(_xp);                 \
+		_xo = *_xp;                      \
+		*_xp = _xv;                      \
+		_xo;                             \
+	})
+#define try_cmpxchg_charged(charge, p, oldp, new)            \
+	({                                                   \
+		__typeof__(p) _cp = (p);                     \
+		__typeof__(*_cp) *_co = (oldp), _cn = (new); \
+		bool _ok;                                    \
+		charge(_cp);                                 \
+		_ok = *_cp == *_co;                          \
+		if (_ok)                                     \
+			*_cp = _cn;                          \
+		else                                         \
+			*_co = *_cp;                         \
+		_ok;                                         \
+	})
+#define try_cmpxchg(p, oldp, new) try_cmpxchg_charged(charge_rmw, p, oldp, new)
+#define try_cmpxchg_local(p, oldp, new) try_cmpxchg_charged(charge_rmw_local, p, oldp, new)
+#define cmpxchg(p, old, new)                    \
+	({                                      \
+		__typeof__(*(p)) _old = (old);  \
+		try_cmpxchg((p), &_old, (new)); \
+		_old;                           \
+	})
+#define atomic_fetch_or(v, p)            \
+	({                               \
+		__typeof__(p) _op = (p); \
+		__typeof__(*_op) _oo;    \
+		charge_rmw(_op);         \
+		_oo = *_op;              \
+		*_op = _oo | (v);        \
+		_oo;                     \
+	})
+#define atomic_fetch_add(v, p)           \
+	({                               \
+		__typeof__(p) _ap = (p); \
+		__typeof__(*_ap) _ao;    \
+		charge_rmw(_ap);         \
+		_ao = *_ap;              \
+		*_ap = _ao + (v);        \
+		_ao;                     \
+	})
+
+#define smp_cond_load_relaxed(p, cond)         \
+	({                                     \
+		__typeof__(p) _lp = (p);       \
+		__typeof__(*_lp) VAL;          \
+		for (;;) {                     \
+			VAL = READ_ONCE(*_lp); \
+			if (cond)              \
+				break;         \
+			coh_wait_line(_lp);    \
+		}                              \
+		VAL;                           \
+	})
+#define smp_cond_load_acquire(p, cond) smp_cond_load_relaxed(p, cond)
+
+static inline void smp_mb(void)
+{
+	struct vcpu *c = this_vcpu();
+
+	if (c->proc.now_ps < c->store_drain_ps)
+		c->proc.now_ps = c->store_drain_ps;
+	c->proc.now_ps += c->atomic_ps;
+}
+
+/* Asks for a line to write soon; nobody waits for it to arrive. */
+static inline void prefetchw(const void *p)
+{
+	coh_prefetchw(p);
+}
+
+/* Uncached: after all stores before it. */
+static inline void mmio_write(struct mmio_device *dev, uint32_t offset, uint64_t value)
+{
+	struct vcpu *c = this_vcpu();
+
+	if (c->proc.now_ps < c->store_drain_ps)
+		c->proc.now_ps = c->store_drain_ps;
+	c->proc.now_ps += c->sim->params.mmio_write_ps;
+	dev->write(dev, offset, value, c->proc.now_ps);
+}
+
+static inline uint64_t mmio_read(struct mmio_device *dev, uint32_t offset)
+{
+	struct vcpu *c = this_vcpu();
+
+	if (c->proc.now_ps < c->store_drain_ps)
+		c->proc.now_ps = c->store_drain_ps;
+	c->proc.now_ps += c->sim->params.mmio_read_ps;
+	proc_sync(&c->proc);
+	return dev->read(dev, offset, c->proc.now_ps);
+}
+
+/* A poll that a register read paces goes on at once; see cpu_relax_until() for one that nothing paces. */
+static inline void cpu_relax_paced(const void *a, const void *b)
+{
+	(void)a;
+	(void)b;
+}
+
+/* A caller that polls says what for, with cpu_relax_until() or smp_cond_load_acquire(). */
+static inline void cpu_relax_until(const void *a, const void *b)
+{
+	coh_wait_lines(a, b);
+}
+
+static inline unsigned int smp_processor_id(void)
+{
+	return this_vcpu()->id;
+}
+
+static inline enum lock_kind lock_kind(void)
+{
+	return this_vcpu()->sim->params.lock;
+}
+
+static inline struct mcs_node *mcs_nodes_of(unsigned int cpu)
+{
+	return this_vcpu()->sim->mcs_nodes[cpu].node;
+}
+
+static inline unsigned int nr_cpu_ids(void)
+{
+	return this_vcpu()->sim->cpu_count;
+}
+
+static inline unsigned long local_irq_save(void)
+{
+	struct vcpu *c = this_vcpu();
+
+	if (!c->irq_depth)
+		c->irq_off_since_ps = c->proc.now_ps;
+	return c->irq_depth++;
+}
+
+static inline void local_irq_restore(unsigned long flags)
+{
+	struct vcpu *c = this_vcpu();
+
+	c->irq_depth = (uint16_t)flags;
+	if (flags)
+		return;
+	if (c->proc.now_ps - c->irq_off_since_ps > c->irq_off_max_ps)
+		c->irq_off_max_ps = c->proc.now_ps - c->irq_off_since_ps;
+	if (unlikely(vcpu_irq_due(c)))
+		vcpu_run_irqs(c);
+}
+
+static inline void compute(enum cost_step step)
+{
+	struct vcpu *c = this_vcpu();
+
+	c->proc.now_ps += c->step_ps[step];
+}
+
+static inline void count_call(enum fn_id fn)
+{
+	this_vcpu()->calls[fn]++;
+}
+
+static inline void *shared_alloc(const struct obj_type *type, size_t size)
+{
+	return region_alloc(&this_vcpu()->sim->region, type, size, CACHE_LINE_SIZE);
+}
+
+static inline void *shared_alloc_aligned(const struct obj_type *type, size_t size, size_t align)
+{
+	return region_alloc(&this_vcpu()->sim->region, type, size, align);
+}
+
+static inline void shared_free(void *p)
+{
+	region_free(&this_vcpu()->sim->region, p);
+}
+
+extern const struct obj_type page_table_type;
+
+static inline void *page_alloc(void)
+{
+	return region_alloc(&this_vcpu()->sim->region, &page_table_type, PAGE_SIZE, PAGE_SIZE);
+}
+
+static inline void page_free(void *page)
+{
+	shared_free(page);
+}
+
+/* Simulated memory starts at a physical address that no bit of an address field truncates. */
+#define REGION_PHYS_BASE (1ULL << 32)
+
+static inline uint64_t region_phys(const struct region *r, const void *p)
+{
+	return REGION_PHYS_BASE + (uint64_t)((const char *)p - r->base);
+}
+
+static inline void *region_virt(const struct region *r, uint64_t pa)
+{
+	return r->base + (pa - REGION_PHYS_BASE);
+}
+
+static inline uint64_t virt_to_phys(const void *p)
+{
+	return region_phys(&this_vcpu()->sim->region, p);
+}
+
+static inline void *phys_to_virt(uint64_t pa)
+{
+	return region_virt(&this_vcpu()->sim->region, pa);
+}
+
+/* lock_stat's hooks. */
+static inline uint64_t lock_stat_begin(void)
+{
+	return this_vcpu()->proc.now_ps;
+}
+
+void lock_stat_register(const spinlock_t *lock, const char *name);
+void lock_stat_acquired(const spinlock_t *lock, uint64_t asked_ps, bool contended);
+uint64_t lock_stat_held_since(const spinlock_t *lock);
+void lock_stat_released(const spinlock_t *lock, uint64_t held_since_ps);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "sim/platform/percpu.h"
+
+#include "platform.h"
+
+/*
+ * Two levels: with thousands of domains on thousands of CPUs, most of which never meet, a flat table of pointers
+ * would outgrow what it points to.
+ */
+#define LEAF_SHIFT 6
+#define LEAF_SIZE (1U << LEAF_SHIFT)
+
+struct percpu_leaf {
+	void *obj[LEAF_SIZE];
+};
+
+static uint32_t leaf_count(const struct percpu *pc)
+{
+	return (pc->cpu_count + LEAF_SIZE - 1) >> LEAF_SHIFT;
+}
+
+int percpu_init(struct percpu *pc, uint32_t cpu_count, const struct obj_type *type, size_t size,
+		void (*init)(void *obj, void *arg), void *arg)
+{
+	pc->cpu_count = cpu_count;
+	pc->type = type;
+	pc->size = size;
+	pc->init = init;
+	pc->arg = arg;
+	pc->leaf = calloc(leaf_count(pc), sizeof(*pc->leaf));
+	return pc->leaf ? 0 : -ENOMEM;
+}
+
+void percpu_destroy(struct percpu *pc)
+{
+	uint32_t i, k;
+
+	for (i = 0; pc->leaf && i < leaf_count(pc); i++) {
+		for (k = 0; pc->leaf[i] && k < LEAF_SIZE; k++)
+			shared_free(pc->leaf[i]->obj[k]);
+		free(pc->leaf[i]);
+	}
+	free(pc->leaf);
+	pc->leaf = NULL;
+}
+
+static void *percpu_alloc(struct percpu *pc, uint32_t cpu)
+{
+	struct percpu_leaf **leaf = &pc->leaf[cpu >> LEAF_SHIFT];
+	void *obj;
+
+	if (!*leaf)
+		*leaf = calloc(1, sizeof(**leaf));
+	if (!*leaf)
+		return NULL;
+	obj = shared_alloc(pc->type, pc->size);
+	if (obj && pc->init)
+		pc->init(obj, pc->arg);
+	(*leaf)->obj[cpu & (LEAF_SIZE - 1)] = obj;
+	return obj;
+}
+
+void *this_cpu_ptr(struct percpu *pc)
+{
+	uint32_t cpu = smp_processor_id();
+	void *obj = per_cpu_ptr(pc, cpu);
+
+	return obj ? obj : percpu_alloc(pc, cpu);
+}
+
+void *per_cpu_ptr(const struct percpu *pc, uint32_t cpu)
+{
+	const struct percpu_leaf *leaf;
+
+	assert(cpu < pc->cpu_count);
+	leaf = pc->leaf[cpu >> LEAF_SHIFT];
+	return leaf ? leaf->obj[cpu & (LEAF_SIZE - 1)] : NULL;
+}

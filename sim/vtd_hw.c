@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "sim/vtd_hw.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/platform/model/platform.h"
+
+#define IOTLB_WAYS 4
+#define DEV_TLB_ENTRIES 64
+#define PAGE_ORDER_2M 9
+#define PAGE_ORDER_1G 18
+#define EVERYTHING 64
+
+static const uint64_t *mem64(const struct vtd_hw *hw, uint64_t pa)
+{
+	return region_virt(&hw->sim->region, pa);
+}
+
+/* One memory read by the unit: snoops the CPUs' caches. */
+struct walk_read {
+	struct vtd_hw *hw;
+	uint64_t time_ps;
+	bool cached; /* the entry comes from the paging-structure cache, unless it is the last one */
+	uint64_t last_pa;
+};
+
+static uint64_t walk_read64(void *ctx, uint64_t pa)
+{
+	struct walk_read *w = ctx;
+	const uint64_t *p = mem64(w->hw, pa);
+
+	w->last_pa = pa;
+	if (!w->cached)
+		coh_agent_read(w->hw->sim, w->hw->agent, p, sizeof(*p), w->time_ps);
+	return *p;
+}
+
+/* Entries live in sets by page frame; large pages by their first one. */
+static struct iotlb_entry *iotlb_set(struct vtd_hw *hw, uint64_t pfn)
+{
+	return &hw->iotlb[(pfn ^ pfn >> 9) % hw->iotlb_sets * IOTLB_WAYS];
+}
+
+static struct iotlb_entry *iotlb_find(struct vtd_hw *hw, uint16_t did, uint64_t pfn)
+{
+	static const uint8_t orders[] = { 0, PAGE_ORDER_2M, PAGE_ORDER_1G };
+	unsigned int i, way;
+
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		uint64_t first = pfn & ~((1ULL << orders[i]) - 1);
+		struct iotlb_entry *set = iotlb_set(hw, first);
+
+		for (way = 0; way < IOTLB_WAYS; way++)
+			if (set[way].valid && set[way].iova_pfn == first && set[way].did == did &&
+			    set[way].order == orders[i])
+				return &set[way];
+	}
+	return NULL;
+}
+
+static void iotlb_insert(struct vtd_hw *hw, const struct iotlb_entry *entry)
+{
+	struct iotlb_entry *set = iotlb_set(hw, entry->iova_pfn);
+	unsigned int way;
+
+	for (way = 0; way < IOTLB_WAYS; way++)
+		if (!set[way].valid)
+			break;
+	if (way == IOTLB_WAYS)
+		way = hw->iotlb_next_way++ % IOTLB_WAYS;
+	set[way] = *entry;
+}
+
+static bool in_range(const struct iotlb_entry *e, uint64_t pfn, unsigned int order)
+{
+	unsigned int wide = order > e->order ? order : e->order;
+
+	return wide >= 52 || e->iova_pfn >> wide == pfn >> wide;
+}
+
+/* @order EVERYTHING: the whole domain; @did negative: all domains. @leaves_only is the invalidation hint. */
+static void iotlb_invalidate(struct vtd_hw *hw, int did, uint64_t pfn, unsigned int order, bool leaves_only)
+{
+	uint32_t i, count = hw->iotlb_sets * IOTLB_WAYS;
+
+	if (order == 0 && did >= 0) {
+		struct iotlb_entry *e = iotlb_find(hw, (uint16_t)did, pfn);
+
+		if (e)
+			e->valid = false;
+	} else {
+		for (i = 0; i < count; i++) {
+			struct iotlb_entry *e = &hw->iotlb[i];
+
+			if (e->valid && (did < 0 || e->did == did) && in_range(e, pfn, order))
+				e->valid = false;
+		}
+	}
+	if (leaves_only)
+		return;
+	for (i = 0; i < VTD_PSC_SIZE; i++) {
+		struct psc_entry *e = &hw->psc[i];
+		unsigned int wide = order > PAGE_ORDER_2M ? order : PAGE_ORDER_2M;
+
+		if (did >= 0 && e->did != did)
+			continue;
+		if (wide >= 52 || e->iova_2m >> (wide - PAGE_ORDER_2M) == pfn >> wide)
+			e->valid = false;
+	}
+}
+
+static void dev_tlb_invalidate(struct vtd_hw *hw, const struct qi_dev_iotlb_fields *f)
+{
+	struct vtd_requester *r;
+	unsigned int i;
+
+	for (r = hw->requesters; r; r = r->next) {
+		if (r->rid != f->sid || !r->dev_tlb)
+			continue;
+		for (i = 0; i < DEV_TLB_ENTRIES; i++)
+			if (r->dev_tlb[i].valid && in_range(&r->dev_tlb[i], f->addr >> PAGE_SHIFT, f->order))
+				r->dev_tlb[i].valid = false;
+	}
+}
+
+static void context_invalidate(struct vtd_hw *hw, const struct qi_context_fields *f)
+{
+	struct vtd_requester *r;
+
+	for (r = hw->requesters; r; r = r->next) {
+		/* Entries that are not present are cached under domain 0 (6.1); here none are. */
+		if (f->gran == QI_GRAN_DEVICE && (r->rid & ~f->fm) != (f->sid & ~f->fm))
+			continue;
+		if (f->gran == QI_GRAN_DOMAIN && r->did != f->did)
+			continue;
+		r->cached = false;
+	}
+}
+
+static struct qi_desc qi_read(const struct vtd_hw *hw, uint64_t offset)
+{
+	const uint64_t *qw = mem64(hw, (hw->iqa & DMA_IQA_IQA_MASK) + offset);
+	struct qi_desc desc = { qw[0], qw[1], 0, 0 };
+
+	if (hw->iqa & DMA_IQA_DW) {
+		desc.qw2 = qw[2];
+		desc.qw3 = qw[3];
+	}
+	return desc;
+}
+
+static uint64_t qi_desc_size(const struct vtd_hw *hw)
+{
+	return hw->iqa & DMA_IQA_DW ? 32 : 16;
+}
+
+static uint64_t qi_queue_size(const struct vtd_hw *hw)
+{
+	return PAGE_SIZE << (hw->iqa & DMA_IQA_QS_MASK);
+}
+
+/* Starts on the descriptor at the head: its effect comes when its time is over. */
+static void qi_start(struct vtd_hw *hw, uint64_t time_ps)
+{
+	struct qi_desc desc;
+	uint64_t took;
+
+	if (hw->iqh == hw->iqt) {
+		hw->qi_busy = false;
+		return;
+	}
+	desc = qi_read(hw, hw->iqh);
+	coh_agent_read(hw->sim, hw->agent, mem64(hw, (hw->iqa & DMA_IQA_IQA_MASK) + hw->iqh), qi_desc_size(hw),
+		       time_ps);
+	switch (qi_desc_type(desc.qw0)) {
+	case QI_IWD_TYPE:
+		took = hw->timing.qi_wait_ps;
+		break;
+	case QI_DIOTLB_TYPE:
+	case QI_DEIOTLB_TYPE:
+		took = hw->timing.qi_devtlb_ps;
+		break;
+	default:
+		took = hw->timing.qi_iotlb_ps;
+		break;
+	}
+	engine_post(&hw->sim->engine, time_ps + took, &hw->step, 0);
+}
+
+static void qi_execute_wait(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t time_ps)
+{
+	struct qi_wait_fields f = qi_decode_wait(desc);
+	uint32_t *status = region_virt(&hw->sim->region, f.status_addr);
+
+	if (!(f.flags & QI_IWD_STATUS_WRITE))
+		return;
+	coh_agent_write(hw->sim, hw->agent, status, sizeof(*status), time_ps);
+	*status = f.status_data;
+}
+
+static void qi_execute_iotlb(struct vtd_hw *hw, const struct qi_desc *desc)
+{
+	struct qi_iotlb_fields f = qi_decode_iotlb(desc);
+
+	if (f.gran == QI_GRAN_PAGE)
+		iotlb_invalidate(hw, f.did, f.addr >> PAGE_SHIFT, f.am, f.ih);
+	else
+		iotlb_invalidate(hw, f.gran == QI_GRAN_GLOBAL ? -1 : f.did, 0, EVERYTHING, false);
+}
+
+static void qi_execute_piotlb(struct vtd_hw *hw, const struct qi_desc *desc)
+{
+	struct qi_piotlb_fields f = qi_decode_piotlb(desc);
+
+	if (f.gran == QI_GRAN_PSI_PASID)
+		iotlb_invalidate(hw, f.did, f.addr >> PAGE_SHIFT, f.am, f.ih);
+	else
+		iotlb_invalidate(hw, f.did, 0, EVERYTHING, false);
+}
+
+static void qi_execute(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t time_ps)
+{
+	struct qi_context_fields context;
+	struct qi_dev_iotlb_fields dev;
+	struct qi_desc reserved;
+	struct vtd_requester *r;
+
+	hw->descriptors++;
+	if (qi_desc_reserved(desc, &reserved)) {
+		hw->fsts |= DMA_FSTS_IQE;
+		return;
+	}
+	switch (qi_desc_type(desc->qw0)) {
+	case QI_CC_TYPE:
+		context = qi_decode_context(desc);
+		context_invalidate(hw, &context);
+		break;
+	case QI_PC_TYPE:
+		for (r = hw->requesters; r; r = r->next)
+			r->cached = false;
+		break;
+	case QI_IOTLB_TYPE:
+		qi_execute_iotlb(hw, desc);
+		break;
+	case QI_EIOTLB_TYPE:
+		qi_execute_piotlb(hw, desc);
+		break;
+	case QI_DIOTLB_TYPE:
+		dev = qi_decode_dev_iotlb(desc);
+		dev_tlb_invalidate(hw, &dev);
+		break;
+	case QI_DEIOTLB_TYPE:
+		dev = qi_decode_dev_iotlb_pasid(desc);
+		dev_tlb_invalidate(hw, &dev);
+		break;
+	case QI_IWD_TYPE:
+		qi_execute_wait(hw, desc, time_ps);
+		break;
+	}
+}
+
+static void qi_step(struct actor *actor, uint64_t time_ps, uint64_t arg)
+{
+	struct vtd_hw *hw = container_of(actor, struct vtd_hw, step);
+	struct qi_desc desc = qi_read(hw, hw->iqh);
+
+	(void)arg;
+	qi_execute(hw, &desc, time_ps);
+	if (hw->fsts & DMA_FSTS_IQE)
+		return; /* stopped until software clears the error */
+	hw->iqh = (hw->iqh + qi_desc_size(hw)) % qi_queue_size(hw);
+	qi_start(hw, time_ps);
+}
+
+/* The write has arrived and the first of the new descriptors has been fetched. */
+static void qi_tail_written(struct actor *actor, uint64_t time_ps, uint64_t tail)
+{
+	struct vtd_hw *hw = container_of(actor, struct vtd_hw, tail_written);
+
+	hw->iqt = tail & DMAR_IQ_OFFSET_MASK;
+	if (hw->qi_busy || !(hw->gsts & DMA_GSTS_QIES))
+		return;
+	hw->qi_busy = true;
+	qi_start(hw, time_ps);
+}
+
+static void gcmd_written(struct vtd_hw *hw, uint32_t value, uint64_t time_ps)
+{
+	hw->gsts = (hw->gsts & DMA_GSTS_RTPS) | (value & (DMA_GSTS_TES | DMA_GSTS_QIES | DMA_GSTS_IRES));
+	if (value & DMA_GCMD_SRTP)
+		hw->gsts |= DMA_GSTS_RTPS;
+	if (value & DMA_GCMD_WBF)
+		hw->write_buffer_until_ps = time_ps + hw->timing.write_buffer_ps;
+}
+
+static void vtd_mmio_write(struct mmio_device *dev, uint32_t offset, uint64_t value, uint64_t time_ps)
+{
+	struct vtd_hw *hw = (struct vtd_hw *)dev;
+
+	switch (offset) {
+	case DMAR_GCMD_REG:
+		gcmd_written(hw, (uint32_t)value, time_ps);
+		break;
+	case DMAR_RTADDR_REG:
+		hw->rtaddr = value;
+		break;
+	case DMAR_IQA_REG:
+		hw->iqa = value;
+		hw->iqh = 0;
+		break;
+	case DMAR_IQT_REG:
+		engine_post(&hw->sim->engine, time_ps + hw->timing.qi_fetch_ps, &hw->tail_written, value);
+		break;
+	case DMAR_FSTS_REG:
+		hw->fsts &= ~(uint32_t)value;
+		break;
+	default:
+		assert(!"a register that the unit does not have");
+	}
+}
+
+static uint64_t vtd_mmio_read(struct mmio_device *dev, uint32_t offset, uint64_t time_ps)
+{
+	struct vtd_hw *hw = (struct vtd_hw *)dev;
+
+	switch (offset) {
+	case DMAR_CAP_REG:
+		return hw->cap;
+	case DMAR_ECAP_REG:
+		return hw->ecap;
+	case DMAR_GSTS_REG:
+		return hw->gsts | (time_ps < hw->write_buffer_until_ps ? DMA_GSTS_WBFS : 0);
+	case DMAR_FSTS_REG:
+		return hw->fsts;
+	case DMAR_IQH_REG:
+		return hw->iqh;
+	case DMAR_IQT_REG:
+		return hw->iqt;
+	}
+	assert(!"a register that the unit does not have");
+	return 0;
+}
+
+int vtd_hw_init(struct vtd_hw *hw, struct sim *sim, uint32_t package, uint64_t cap, uint64_t ecap,
+		const struct vtd_timing *timing, uint32_t iotlb_entries)
+{
+	int agent = sim_add_agent(sim, package);
+
+	memset(hw, 0, sizeof(*hw));
+	if (agent < 0)
+		return agent;
+	hw->mmio.write = vtd_mmio_write;
+	hw->mmio.read = vtd_mmio_read;
+	hw->tail_written.fn = qi_tail_written;
+	hw->step.fn = qi_step;
+	hw->sim = sim;
+	hw->agent = (uint16_t)agent;
+	hw->cap = cap;
+	hw->ecap = ecap;
+	hw->timing = *timing;
+	hw->iotlb_sets = (iotlb_entries + IOTLB_WAYS - 1) / IOTLB_WAYS;
+	hw->iotlb = calloc(hw->iotlb_sets, IOTLB_WAYS * sizeof(*hw->iotlb));
+	return hw->iotlb ? 0 : -ENOMEM;
+}
+
+void vtd_hw_destroy(struct vtd_hw *hw)
+{
+	free(hw->iotlb);
+	hw->iotlb = NULL;
+}
+
+int vtd_requester_init(struct vtd_requester *r, struct vtd_hw *hw, uint16_t rid, bool ats)
+{
+	memset(r, 0, sizeof(*r));
+	r->hw = hw;
+	r->rid = rid;
+	if (ats) {
+		r->dev_tlb = calloc(DEV_TLB_ENTRIES, sizeof(*r->dev_tlb));
+		if (!r->dev_tlb)
+			return -ENOMEM;
+	}
+	r->next = hw->requesters;
+	hw->requesters = r;
+	return 0;
+}
+
+void vtd_requester_destroy(struct vtd_requester *r)
+{
+	free(r->dev_tlb);
+	r->dev_tlb = NULL;
+}
+
+/* Reads root and context entry; scalable mode: root, context, PASID directory and PASID table entry. */
+static enum vtd_fault_reason legacy_context(struct vtd_requester *r, struct walk_read *w)
+{
+	struct vtd_hw *hw = r->hw;
+	uint64_t root, lo, hi, table;
+	unsigned int tt;
+
+	root = walk_read64(w, (hw->rtaddr & DMA_RTADDR_RTA_MASK) + (r->rid >> 8) * sizeof(struct root_entry));
+	if (!(root & ROOT_ENTRY_P))
+		return VTD_FAULT_ROOT_NOT_PRESENT;
+	table = (root & ROOT_ENTRY_CTP_MASK) + (r->rid & 0xff) * sizeof(struct context_entry);
+	lo = walk_read64(w, table);
+	hi = walk_read64(w, table + 8);
+	if (!context_entry_present(lo))
+		return VTD_FAULT_CONTEXT_NOT_PRESENT;
+	if (lo & CONTEXT_ENTRY_LO_RESERVED || hi & CONTEXT_ENTRY_HI_RESERVED)
+		return VTD_FAULT_CONTEXT_RESERVED;
+	tt = context_entry_tt(lo);
+	if (tt == CONTEXT_TT_PASS_THROUGH && !ecap_pass_through(hw->ecap))
+		return VTD_FAULT_CONTEXT_INVALID;
+	r->did = context_entry_did(hi);
+	r->root = context_entry_slptptr(lo);
+	r->levels = agaw_to_level(context_entry_agaw(hi));
+	r->pass_through = tt == CONTEXT_TT_PASS_THROUGH;
+	r->first_stage = false;
+	return VTD_FAULT_NONE;
+}
+
+static enum vtd_fault_reason scalable_context(struct vtd_requester *r, struct walk_read *w)
+{
+	struct vtd_hw *hw = r->hw;
+	uint64_t half, context, dir, val0, val1, val2, entry;
+	unsigned int devfn = r->rid & 0xff;
+
+	half = walk_read64(w, (hw->rtaddr & DMA_RTADDR_RTA_MASK) + (r->rid >> 8) * sizeof(struct root_entry) +
+				      (devfn >= 0x80 ? 8 : 0));
+	if (!(half & ROOT_ENTRY_P))
+		return VTD_FAULT_SM_ROOT_NOT_PRESENT;
+	context = walk_read64(w, (half & ROOT_ENTRY_CTP_MASK) + (devfn & 0x7f) * SM_CONTEXT_ENTRY_SIZE);
+	if (!(context & SM_CONTEXT_P))
+		return VTD_FAULT_SM_CONTEXT_NOT_PRESENT;
+	if (context & SM_CONTEXT_LO_RESERVED)
+		return VTD_FAULT_SM_CONTEXT_RESERVED;
+	dir = walk_read64(w, context & SM_CONTEXT_PASIDDIRPTR_MASK);
+	if (!(dir & PASID_DIR_P))
+		return VTD_FAULT_PASID_DIR_NOT_PRESENT;
+	entry = dir & PASID_DIR_SMPTBLPTR_MASK;
+	val0 = walk_read64(w, entry);
+	val1 = walk_read64(w, entry + 8);
+	val2 = walk_read64(w, entry + 16);
+	if (!(val0 & PASID_ENTRY_P))
+		return VTD_FAULT_PASID_ENTRY_NOT_PRESENT;
+	if (val0 & PASID_ENTRY_0_RESERVED || val1 & PASID_ENTRY_1_RESERVED || val2 & PASID_ENTRY_2_RESERVED)
+		return VTD_FAULT_PASID_ENTRY_RESERVED;
+	r->did = pasid_entry_did(val1);
+	r->pass_through = pasid_entry_pgtt(val0) == PASID_ENTRY_PGTT_PT;
+	r->first_stage = pasid_entry_pgtt(val0) == PASID_ENTRY_PGTT_FL_ONLY;
+	if (r->first_stage) {
+		r->root = pasid_entry_flptptr(val2);
+		r->levels = pasid_entry_fspm(val2) == PASID_ENTRY_FSPM_5LEVEL ? 5 : 4;
+	} else {
+		r->root = pasid_entry_slptptr(val0);
+		r->levels = agaw_to_level(pasid_entry_agaw(val0));
+	}
+	return VTD_FAULT_NONE;
+}
+
+static enum vtd_fault_reason look_up_context(struct vtd_requester *r, uint64_t *time_ps)
+{
+	struct walk_read w = { r->hw, *time_ps, false, 0 };
+	bool scalable = r->hw->rtaddr & DMA_RTADDR_SMT;
+	enum vtd_fault_reason fault;
+
+	if (r->cached)
+		return VTD_FAULT_NONE;
+	fault = scalable ? scalable_context(r, &w) : legacy_context(r, &w);
+	*time_ps += r->hw->timing.walk_ps * (scalable ? 4 : 2);
+	r->cached = fault == VTD_FAULT_NONE;
+	return fault;
+}
+
+/* The paging-structure cache saves the reads above the last level's. */
+static enum walk_result walk(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
+			     struct vtd_translation *out)
+{
+	struct vtd_hw *hw = r->hw;
+	uint64_t iova_2m = iova >> (PAGE_SHIFT + PAGE_ORDER_2M);
+	struct psc_entry *psc = &hw->psc[(iova_2m ^ r->did) % VTD_PSC_SIZE];
+	bool hit = psc->valid && psc->did == r->did && psc->iova_2m == iova_2m;
+	struct walk_read w = { hw, *time_ps, hit, 0 };
+	enum walk_result result;
+
+	result = vtd_walk(r->root, r->levels, r->first_stage, hw->cap, hw->ecap, iova, write, walk_read64, &w, out);
+	if (hit)
+		coh_agent_read(hw->sim, hw->agent, mem64(hw, w.last_pa), sizeof(uint64_t), *time_ps);
+	*time_ps += hw->timing.walk_ps * (hit ? 1 : out->reads);
+	if (result == WALK_OK && out->level == 1)
+		*psc = (struct psc_entry){ iova_2m, r->did, true };
+	return result;
+}
+
+static enum vtd_fault_reason iotlb_translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
+					     struct iotlb_entry *found)
+{
+	struct vtd_hw *hw = r->hw;
+	struct iotlb_entry *e = iotlb_find(hw, r->did, iova >> PAGE_SHIFT);
+	struct vtd_translation t;
+	enum walk_result result;
+
+	if (e && e->phys & (write ? 2 : 1)) {
+		hw->iotlb_hits++;
+		*found = *e;
+		return VTD_FAULT_NONE;
+	}
+	hw->iotlb_misses++;
+	result = walk(r, iova, write, time_ps, &t);
+	if (result != WALK_OK)
+		return vtd_walk_fault(result, r->first_stage, hw->rtaddr & DMA_RTADDR_SMT, write);
+	*found = (struct iotlb_entry){
+		.phys = t.page_addr | (t.read ? 1 : 0) | (t.write ? 2 : 0),
+		.did = r->did,
+		.order = (uint8_t)(9 * (t.level - 1)),
+		.valid = true,
+	};
+	found->iova_pfn = iova >> PAGE_SHIFT & ~((1ULL << found->order) - 1);
+	if (e)
+		*e = *found;
+	else
+		iotlb_insert(hw, found);
+	return VTD_FAULT_NONE;
+}
+
+static enum vtd_fault_reason fault_at(struct vtd_requester *r, enum vtd_fault_reason fault)
+{
+	if (fault != VTD_FAULT_NONE) {
+		r->dma_faults++;
+		r->last_fault = fault;
+	}
+	return fault;
+}
+
+enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
+				    uint64_t *phys)
+{
+	struct iotlb_entry entry, *cached = NULL;
+	enum vtd_fault_reason fault;
+
+	*phys = iova;
+	if (!(r->hw->gsts & DMA_GSTS_TES))
+		return VTD_FAULT_NONE;
+	if (vtd_interrupt_address(iova))
+		return fault_at(r, VTD_FAULT_INTERRUPT_ADDR);
+	if (r->dev_tlb) {
+		cached = &r->dev_tlb[(iova >> PAGE_SHIFT) % DEV_TLB_ENTRIES];
+		if (cached->valid && cached->iova_pfn == iova >> PAGE_SHIFT && cached->phys & (write ? 2 : 1)) {
+			*phys = (cached->phys & VTD_PTE_ADDR_MASK) | (iova & (PAGE_SIZE - 1));
+			return VTD_FAULT_NONE;
+		}
+	}
+	fault = look_up_context(r, time_ps);
+	if (fault != VTD_FAULT_NONE)
+		return fault_at(r, fault);
+	if (r->pass_through)
+		return VTD_FAULT_NONE;
+	fault = iotlb_translate(r, iova, write, time_ps, &entry);
+	if (fault != VTD_FAULT_NONE)
+		return fault_at(r, fault);
+	*phys = (entry.phys & VTD_PTE_ADDR_MASK) | (iova & ((PAGE_SIZE << entry.order) - 1));
+	if (cached)
+		*cached = (struct iotlb_entry){ iova >> PAGE_SHIFT, (*phys & VTD_PTE_ADDR_MASK) | (entry.phys & 3),
+						r->did, 0, true };
+	return VTD_FAULT_NONE;
+}

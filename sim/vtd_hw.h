@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vtd_hw.h - the hardware of a VT-d unit: registers, invalidation queue, page walker, IOTLB
+ *
+ * It knows of the driver only what the driver writes into registers and memory.
+ */
+#ifndef SIMBENCH_VTD_HW_H
+#define SIMBENCH_VTD_HW_H
+
+#include "sim/exec/virtual.h"
+#include "sim/platform/mmio.h"
+#include "sim/vtd_walk.h"
+
+struct vtd_timing {
+	uint64_t qi_fetch_ps; /* from the tail register's write to the first descriptor's execution */
+	uint64_t qi_iotlb_ps, qi_devtlb_ps, qi_wait_ps; /* execution of a descriptor */
+	uint64_t walk_ps;				/* one read of a paging entry */
+	uint64_t write_buffer_ps;			/* a write-buffer flush */
+};
+
+struct iotlb_entry {
+	uint64_t iova_pfn; /* of the page's first frame */
+	uint64_t phys;	   /* of the page, and the permissions in bits 1:0 */
+	uint16_t did;
+	uint8_t order; /* frames of the page, as a power of two */
+	bool valid;
+};
+
+/* Paging-structure cache: 2 MiB ranges whose upper-level entries need no read. */
+struct psc_entry {
+	uint64_t iova_2m; /* IOVA / 2 MiB */
+	uint16_t did;
+	bool valid;
+};
+
+#define VTD_PSC_SIZE 32
+
+struct vtd_hw {
+	struct mmio_device mmio; /* must be first */
+	struct actor tail_written, step;
+	struct sim *sim;
+	uint16_t agent;
+	uint64_t cap, ecap;
+	struct vtd_timing timing;
+	uint32_t gsts, fsts;
+	uint64_t rtaddr, iqa;
+	uint64_t iqh, iqt; /* byte offsets */
+	bool qi_busy;
+	uint64_t write_buffer_until_ps;
+	struct iotlb_entry *iotlb;
+	uint32_t iotlb_sets; /* of IOTLB_WAYS entries */
+	uint32_t iotlb_next_way;
+	struct psc_entry psc[VTD_PSC_SIZE];
+	struct vtd_requester *requesters;
+	uint64_t iotlb_hits, iotlb_misses, descriptors;
+};
+
+/* A device behind the unit; whoever is one embeds it. */
+struct vtd_requester {
+	struct vtd_requester *next;
+	struct vtd_hw *hw;
+	uint16_t rid;
+	/* context cache */
+	bool cached;
+	bool pass_through, first_stage;
+	uint16_t did;
+	uint64_t root;
+	int levels;
+	/* device TLB, with ATS */
+	struct iotlb_entry *dev_tlb;
+	uint64_t dma_faults;
+	enum vtd_fault_reason last_fault;
+};
+
+/**
+ * vtd_hw_init - power a unit on
+ * @hw: to fill in
+ * @sim: its simulation
+ * @package: where it sits
+ * @cap: capability register
+ * @ecap: extended capability register
+ * @timing: copied
+ * @iotlb_entries: at least 1; rounded up to a whole number of sets
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int vtd_hw_init(struct vtd_hw *hw, struct sim *sim, uint32_t package, uint64_t cap, uint64_t ecap,
+		const struct vtd_timing *timing, uint32_t iotlb_entries);
+void vtd_hw_destroy(struct vtd_hw *hw);
+
+/**
+ * vtd_requester_init - connect a device
+ * @r: to fill in
+ * @hw: its unit
+ * @rid: requester id: bus, device, function
+ * @ats: with a device TLB
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int vtd_requester_init(struct vtd_requester *r, struct vtd_hw *hw, uint16_t rid, bool ats);
+void vtd_requester_destroy(struct vtd_requester *r);
+
+/**
+ * vtd_translate - translate one request of a device
+ * @r: device
+ * @iova: address; the request stays within its page
+ * @write: direction
+ * @time_ps: when the unit gets the request; receives when the translation is there
+ * @phys: receives the physical address
+ *
+ * Returns VTD_FAULT_NONE, or the reason why the request is blocked; the device's fault count then goes up.
+ */
+enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
+				    uint64_t *phys);
+
+#endif

@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# cli.sh - the built program from outside: exit codes, what goes to which stream, its limits
+#
+# cli.sh <simbench>
+
+set -uo pipefail
+
+program=$(realpath "$1")
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp" || exit 1
+unset NO_COLOR
+
+failures=0
+quick=(--runtime 1ms --warmup 200us --repetitions 1 --progress never)
+
+fail() {
+	echo "FAIL: $*"
+	sed 's/^/  stdout: /' out | head -n 5
+	sed 's/^/  stderr: /' err | head -n 5
+	failures=$((failures + 1))
+}
+
+# run <argument>...: into out, err and code
+run() {
+	timeout 60 "$program" "$@" >out 2>err
+	code=$?
+}
+
+# ok <argument>...: success, something on stdout, nothing on stderr
+ok() {
+	run "$@"
+	[ "$code" -eq 0 ] || fail "$* exits with $code"
+	[ -s out ] || fail "$* prints nothing"
+	[ ! -s err ] || fail "$* writes to stderr"
+}
+
+# json <jq filter> <argument>...: success, and the report satisfies the filter
+json() {
+	local filter=$1
+	shift
+	ok "$@" --output-format json
+	jq -e "$filter" out >/dev/null || fail "$*: not $filter"
+}
+
+# refused <code> <pattern> <argument>...: nothing on stdout, one line that says why
+refused() {
+	local want=$1 pattern=$2
+	shift 2
+	run "$@"
+	[ "$code" -eq "$want" ] || fail "$* exits with $code, not $want"
+	[ ! -s out ] || fail "$* writes to stdout"
+	[ "$(wc -l <err)" -eq 1 ] || fail "$* does not write one line"
+	grep -Eq -- "$pattern" err || fail "$* does not say $pattern"
+}
+
+# ---- what works ----
+
+ok --help
+ok --version
+ok help
+ok man
+ok completion
+for command in run table lockbench pingpong fit; do
+	ok "$command" --help
+done
+ok "${quick[@]}"
+ok run "${quick[@]}"
+ok --devices 4 --policy static "${quick[@]}"
+ok --color always "${quick[@]}"
+grep -q $'\033' out || fail "--color always has no colour"
+ok --color auto "${quick[@]}"
+! grep -q $'\033' out || fail "a file gets colours"
+ok lockbench --cpus 4 --iterations 50 --repetitions 1 --progress never
+ok pingpong
+ok pingpong --readers 3
+
+json '.schema_version == 1 and (.context | type) == "object" and .config.policy == "always" and
+	(.results | length) == 1 and .results[0].throughput_mib_s.mean > 0' "${quick[@]}"
+json '.results[0].acquisitions_per_s.mean > 0' lockbench --cpus 4 --iterations 50 --repetitions 1 --progress never
+json '.results[0] | .line_transfer_ns / .configured_ns | . > 0.98 and . < 1.02' pingpong --pair 0,2
+json '(.results | length) == 1 and .results[0].readers == 3' pingpong --readers 3
+
+# The report in a file is the report on stdout.
+ok "${quick[@]}" --output-format json
+jq .results out >expected
+run "${quick[@]}" --output-format json --output report.json
+if [ "$code" -ne 0 ] || [ -s out ]; then
+	fail "--output also writes to stdout"
+fi
+jq .results report.json | cmp -s expected - || fail "--output writes another report"
+
+# As many threads as one likes.
+for threads in 1 3; do
+	run --repetitions 3 --runtime 1ms --warmup 200us --progress never --threads "$threads" --output-format json
+	jq -e '.results | select(length > 0)' out >"results.$threads" || fail "--threads $threads gives no results"
+done
+grep -q 'warning: .*--repetitions' err || fail "a wide confidence interval is no warning"
+cmp -s results.1 results.3 || fail "the results depend on --threads"
+
+# What --show-config prints is a configuration.
+ok --show-config --devices 3 --policy dynamic --lock ticket --local-ns 67.5
+cp out first.ini
+ok --config first.ini --show-config
+grep -v '^ *[#;]' out | sed 's/ *[#;].*//' >second
+grep -v '^ *[#;]' first.ini | sed 's/ *[#;].*//' >first
+cmp -s first second || fail "--show-config and back differ"
+json '.config.devices == 3 and .config.policy == "dynamic" and .config.local_ns == "67.5ns"' --config first.ini \
+	"${quick[@]}"
+
+# ---- what each cost is worth ----
+
+explain=(--runtime 500us --warmup 200us --repetitions 1 --progress never --jobs 4 --explain)
+for lock in qspinlock ticket tas mcs; do
+	json '[.results[] | select(.name != "ceiling") | .throughput_mib_s.mean > 0] | length >= 6 and all' \
+		"${explain[@]}" --lock "$lock"
+done
+json '.results[0].name == "full" and .results[-2].name == "pt" and .results[-1].throughput_mib_s.mean == 6150 and
+	([.results[].without] | contains(["lock_word", "mcs_nodes", "false_sharing", "hold", "package_distance"]))' \
+	"${explain[@]}"
+ok "${explain[@]}"
+refused 2 'policy pt' --explain --policy pt
+
+# ---- what is refused ----
+
+refused 2 'did you mean .*--devices' --device 3
+refused 2 'no such command' frobnicate
+refused 2 '1 to 4096' --devices 0
+refused 2 '1 to 4096' --devices 4097
+refused 2 'policy' --policy sometimes
+refused 2 'bs' --bs 4097
+refused 2 'nothing.ini' --config nothing.ini
+refused 2 'machine' --machine package:0
+refused 2 '8192' --machine 'package:8193 core:1 pu:1' "${quick[@]}"
+refused 2 '1 to 8192' lockbench --cpus 8193
+refused 2 '--cpus 5: the machine has 4' lockbench --machine 'package:1 core:4 pu:1' --cpus 5
+refused 2 '--pair 1,1' pingpong --pair 1,1
+refused 2 '--readers 4: the machine has 4' pingpong --machine 'package:1 core:4 pu:1' --readers 4
+refused 2 'explain' lockbench --explain
+refused 1 'No space left' "${quick[@]}" --output /dev/full
+refused 1 'No space left' "${quick[@]}" --output-format json --output /dev/full
+refused 1 'No space left' pingpong --output /dev/full
+refused 1 'No space left' lockbench --cpus 2 --iterations 10 --repetitions 1 --output /dev/full
+refused 1 'No space left' "${explain[@]}" --output /dev/full
+refused 1 'No such file' "${quick[@]}" --output no/such/directory
+"$program" "${quick[@]}" >/dev/full 2>err
+[ $? -eq 1 ] || fail "a full stdout goes unnoticed"
+grep -q 'No space left' err || fail "a full stdout is not named"
+
+# ---- limits ----
+
+tiny=(--runtime 100us --warmup 0 --repetitions 1 --progress never --iodepth 1 --output-format json)
+ok --machine 'package:8 l3:1 core:512 pu:2' --devices 1024 --jobs 8 "${tiny[@]}"
+jq -e '.results[0].cpus.count == 8192' out >/dev/null || fail "not 8192 CPUs"
+ok --devices 4096 --jobs 1 "${tiny[@]}"
+jq -e '(.results[0].devices | length) == 4096' out >/dev/null || fail "not 4096 devices"
+
+# ---- signals ----
+
+# interrupt <signal> <code> <argument>...: ends early with what is complete
+interrupt() {
+	local signal=$1 want=$2 pid
+	shift 2
+	# A shell starts background jobs with SIGINT ignored; env puts that right.
+	env --default-signal=INT,TERM "$program" "$@" >out 2>err &
+	pid=$!
+	sleep 1
+	kill "-$signal" "$pid"
+	wait "$pid"
+	code=$?
+	[ "$code" -eq "$want" ] || fail "$*: $signal makes it exit with $code, not $want"
+}
+
+interrupt INT 130 --runtime 30ms --repetitions 1000 --output-format json --threads 1 --progress never
+jq -e '.results[0] | .interrupted and (.repetitions | map(select(.complete)) | length > 0) and
+	.throughput_mib_s.mean > 0' out >/dev/null || fail "SIGINT: no report of what is complete"
+interrupt TERM 143 --runtime 100s --repetitions 1 --progress never
+grep -qi interrupted out || fail "SIGTERM: the report does not say so"
+interrupt INT 130 lockbench --cpus 1 --iterations 1000000000 --output-format json --progress never
+jq -e '.results[0].interrupted' out >/dev/null || fail "lockbench: SIGINT goes unmarked"
+interrupt INT 130 --explain --runtime 100s --output-format json --progress never
+jq -e '.results[0].interrupted' out >/dev/null || fail "--explain: SIGINT goes unmarked"
+interrupt INT 130 pingpong --iterations 1000000000
+
+echo "$failures failures"
+[ "$failures" -eq 0 ]

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# determinism.sh - the same run gives the same results, whatever compiler and flags simbench was built with
+#
+# Compares the builds that `./dev test` has just made; one made earlier from other sources may rightly differ.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+arguments=(run --output-format json --runtime 5ms --warmup 2ms --repetitions 2)
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+compared=0
+status=0
+for build in release debug asan clang; do
+	program=build/$build/simbench
+	[ -x "$program" ] || continue
+	"$program" "${arguments[@]}" >"$tmp/$build.json"
+	# -e: a document without results must not equal another one without.
+	jq -e '.results | select(length > 0)' "$tmp/$build.json" >"$tmp/$build.results"
+	if ! cmp "$tmp/release.results" "$tmp/$build.results"; then
+		diff "$tmp/release.results" "$tmp/$build.results" | head -n 20
+		status=1
+	fi
+	compared=$((compared + 1))
+done
+
+if [ "$compared" -lt 2 ]; then
+	echo "nothing to compare build/release with"
+	exit 77
+fi
+exit "$status"
