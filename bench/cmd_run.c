@@ -47,6 +47,9 @@ static int run_failed(const struct run *run)
 				(unsigned long long)run->reps[i].seed);
 	case -ENOMEM:
 		return cmd_fail(EXIT_FAILED, "out of memory, simulated or real");
+	case -EIO:
+		return cmd_fail(EXIT_UNSAFE, "seed %llu: %s", (unsigned long long)run->reps[i].seed,
+				run->reps[i].err);
 	}
 	return cmd_fail(EXIT_FAILED, "seed %llu: %s", (unsigned long long)run->reps[i].seed, run->reps[i].err);
 }

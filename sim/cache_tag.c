@@ -229,8 +229,12 @@ static void cache_tag_flush_iotlb(struct dmar_domain *domain, struct cache_tag *
 	qi_batch_add(iommu, batch, qi_desc_iotlb(cap, did, addr | (ih ? 1 : 0), mask, type));
 }
 
-/* Device TLBs: @order pages as a power of two, MAX_AGAW_PFN_WIDTH for everything. */
-static void cache_tag_flush_devtlb(struct cache_tag *tag, struct qi_batch *batch, uint64_t addr, unsigned int order)
+/*
+ * Device TLBs: @order pages as a power of two, MAX_AGAW_PFN_WIDTH for everything. Flushing all ignores the PASID,
+ * as the kernel does.
+ */
+static void cache_tag_flush_devtlb(struct cache_tag *tag, struct qi_batch *batch, uint64_t addr, unsigned int order,
+				   bool use_pasid)
 {
 	struct intel_iommu *iommu = READ_ONCE(tag->iommu);
 	struct device_domain_info *info = &READ_ONCE(tag->dev)->info;
@@ -242,7 +246,7 @@ static void cache_tag_flush_devtlb(struct cache_tag *tag, struct qi_batch *batch
 	/* A unit that does not translate has no device TLBs to invalidate (VT-d spec 4.3). */
 	if (!(READ_ONCE(iommu->gcmd) & DMA_GCMD_TE))
 		return;
-	if (pasid == IOMMU_NO_PASID)
+	if (pasid == IOMMU_NO_PASID || !use_pasid)
 		desc = qi_desc_dev_iotlb(sid, pfsid, qdep, addr, order);
 	else
 		desc = qi_desc_dev_iotlb_pasid(sid, pfsid, pasid, qdep, addr, order);
@@ -287,10 +291,10 @@ void cache_tag_flush_range(struct dmar_domain *domain, uint64_t start, uint64_t 
 			break;
 		case CACHE_TAG_NESTING_DEVTLB:
 			/* It caches both stages in one: which entries are affected cannot be told. */
-			cache_tag_flush_devtlb(tag, batch, 0, MAX_AGAW_PFN_WIDTH);
+			cache_tag_flush_devtlb(tag, batch, 0, MAX_AGAW_PFN_WIDTH, true);
 			break;
 		case CACHE_TAG_DEVTLB:
-			cache_tag_flush_devtlb(tag, batch, addr, mask);
+			cache_tag_flush_devtlb(tag, batch, addr, mask, true);
 			break;
 		}
 	}
@@ -314,7 +318,7 @@ void cache_tag_flush_all(struct dmar_domain *domain)
 		compute(COST_TAG_VISIT);
 		iommu = switch_iommu(tag, iommu, batch);
 		if (is_devtlb(READ_ONCE(tag->type)))
-			cache_tag_flush_devtlb(tag, batch, 0, MAX_AGAW_PFN_WIDTH);
+			cache_tag_flush_devtlb(tag, batch, 0, MAX_AGAW_PFN_WIDTH, false);
 		else
 			cache_tag_flush_iotlb(domain, tag, batch, 0, ALL_PAGES, 0, 0);
 	}

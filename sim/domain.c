@@ -87,6 +87,33 @@ static int iommu_array_replace(struct dmar_domain *domain, struct iommu_domain_i
 	return 0;
 }
 
+/* Levels of large pages that a unit has for a stage. */
+static int iommu_superpage_capability(uint64_t cap, bool first_stage)
+{
+	unsigned int sizes = cap_super_page_val(cap);
+
+	if (first_stage)
+		return cap_fl1gp_support(cap) ? 2 : 1;
+	/* Each size only on top of the one below it. */
+	return sizes & 1 ? (sizes & 2 ? 2 : 1) : 0;
+}
+
+static uint64_t superpage_bitmap(int superpage)
+{
+	return PAGE_SIZE | (superpage >= 1 ? 1ULL << 21 : 0) | (superpage >= 2 ? 1ULL << 30 : 0);
+}
+
+/* A domain's large pages are those that all its units have. */
+static void domain_limit_superpage(struct dmar_domain *domain, struct intel_iommu *iommu)
+{
+	int has = iommu_superpage_capability(iommu->cap, domain->config->first_stage);
+
+	if (has >= READ_ONCE(domain->iommu_superpage))
+		return;
+	WRITE_ONCE(domain->iommu_superpage, has);
+	WRITE_ONCE(domain->domain.pgsize_bitmap, superpage_bitmap(has));
+}
+
 /* Refers the domain to a unit; the first device behind it takes a domain id there. */
 static int domain_attach_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
 {
@@ -104,6 +131,7 @@ static int domain_attach_iommu(struct dmar_domain *domain, struct intel_iommu *i
 		ret = did;
 		goto out;
 	}
+	domain_limit_superpage(domain, iommu);
 	info = shared_alloc(&iommu_domain_info_type, sizeof(*info));
 	if (!info) {
 		ret = -ENOMEM;
@@ -147,16 +175,6 @@ static bool iommu_needs_sync_map(struct intel_iommu *iommu, bool first_stage)
 	uint64_t cap = READ_ONCE(iommu->cap);
 
 	return cap_rwbf(cap) || (cap_caching_mode(cap) && !first_stage);
-}
-
-static int domain_init_superpage(uint64_t cap, bool first_stage)
-{
-	unsigned int sizes = cap_super_page_val(cap);
-
-	if (first_stage)
-		return cap_fl1gp_support(cap) ? 2 : 1;
-	/* Each size only on top of the one below it. */
-	return sizes & 1 ? (sizes & 2 ? 2 : 1) : 0;
 }
 
 /* Writes there are interrupts, not DMA (VT-d spec 3.15): the kernel reserves the range in every domain. */
@@ -204,11 +222,10 @@ static void domain_init(struct dmar_domain *domain, const struct domain_config *
 		domain->flags |= DOMAIN_IOTLB_SYNC_MAP;
 	domain->agaw = iommu->agaw;
 	domain->gaw = width < cap_mgaw(iommu->cap) ? width : cap_mgaw(iommu->cap);
-	domain->iommu_superpage = domain_init_superpage(iommu->cap, config->first_stage);
+	domain->iommu_superpage = iommu_superpage_capability(iommu->cap, config->first_stage);
 	domain->domain.type = config->lazy ? IOMMU_DOMAIN_DMA_FQ : IOMMU_DOMAIN_DMA;
 	domain->domain.ops = &intel_domain_ops;
-	domain->domain.pgsize_bitmap = PAGE_SIZE | (domain->iommu_superpage >= 1 ? 1ULL << 21 : 0) |
-				       (domain->iommu_superpage >= 2 ? 1ULL << 30 : 0);
+	domain->domain.pgsize_bitmap = superpage_bitmap(domain->iommu_superpage);
 	/* First-stage addresses are canonical: the upper half is out of reach. */
 	domain->domain.geometry.aperture_end = (1ULL << (domain->gaw - config->first_stage)) - 1;
 	domain->domain.geometry.force_aperture = true;
@@ -264,7 +281,10 @@ static int prepare_domain_attach_device(struct dmar_domain *domain, struct intel
 	    !domain_flag(domain, DOMAIN_IOTLB_SYNC_MAP))
 		return -EINVAL;
 
-	WRITE_ONCE(domain->gaw, width);
+	/* The kernel goes on, and leaves the context entries of the devices that are attached at a table that it
+	 * frees. */
+	if (iommu->agaw < READ_ONCE(domain->agaw) && !list_empty(&domain->devices))
+		return -EINVAL;
 	while (iommu->agaw < READ_ONCE(domain->agaw)) {
 		struct dma_pte *top = READ_ONCE(domain->pgd);
 		uint64_t first = READ_ONCE(top->val);
@@ -275,6 +295,11 @@ static int prepare_domain_attach_device(struct dmar_domain *domain, struct intel
 		}
 		WRITE_ONCE(domain->agaw, READ_ONCE(domain->agaw) - 1);
 	}
+	/* No wider than the tables: the kernel takes the unit's width even after a narrower one has shortened them.
+	 */
+	if (width > agaw_to_width(READ_ONCE(domain->agaw)))
+		width = agaw_to_width(READ_ONCE(domain->agaw));
+	WRITE_ONCE(domain->gaw, width);
 	return 0;
 }
 
@@ -370,15 +395,10 @@ void device_block_translation(struct device *dev)
 int identity_domain_attach_dev(struct device *dev)
 {
 	struct device_domain_info *info = &dev->info;
-	int did, ret;
+	int ret;
 
 	device_block_translation(dev);
-	spin_lock(&info->iommu->lock);
-	did = iommu_alloc_domain_id(info->iommu);
-	spin_unlock(&info->iommu->lock);
-	if (did < 0)
-		return did;
-	ret = iommu_set_context(info->iommu, info, 0, info->iommu->agaw, (uint16_t)did, CONTEXT_TT_PASS_THROUGH,
+	ret = iommu_set_context(info->iommu, info, 0, info->iommu->agaw, FLPT_DEFAULT_DID, CONTEXT_TT_PASS_THROUGH,
 				false);
 	if (!ret)
 		WRITE_ONCE(info->domain_attached, true);
@@ -520,6 +540,18 @@ uint64_t iommu_unmap(struct dmar_domain *domain, uint64_t iova, uint64_t size)
 	return unmapped;
 }
 
+/* Takes back what an attempt to map a range had mapped from its start on when it failed. */
+static void undo_mapping(struct dmar_domain *domain, uint64_t iova, uint64_t size)
+{
+	struct iotlb_gather gather = { .start = UINT64_MAX };
+	uint64_t done = 0;
+
+	while (done < size && domain_iova_to_phys(domain, iova + done))
+		done += intel_iommu_unmap(domain, iova + done, PAGE_SIZE, &gather);
+	if (done)
+		iotlb_sync(domain, &gather);
+}
+
 /* Maps @count pages, a run of contiguous ones at a time, and syncs once at the end (kernel iommu_map_sg()). */
 static int map_pages(struct dmar_domain *domain, uint64_t iova, const uint64_t *phys, unsigned int count, int prot)
 {
@@ -533,10 +565,11 @@ static int map_pages(struct dmar_domain *domain, uint64_t iova, const uint64_t *
 			;
 		ret = intel_iommu_map(domain, iova + i * PAGE_SIZE, phys[i], run * PAGE_SIZE, prot);
 	}
-	if (!ret)
+	if (!ret) {
 		intel_iommu_iotlb_sync_map(domain, iova, count * PAGE_SIZE);
-	else
-		iommu_unmap(domain, iova, count * PAGE_SIZE);
+		return 0;
+	}
+	undo_mapping(domain, iova, count * PAGE_SIZE);
 	return ret;
 }
 
@@ -549,12 +582,11 @@ int iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t paddr, uint64_
 	compute(COST_IOMMU_MAP);
 	read_domain_ops(domain);
 	ret = intel_iommu_map(domain, iova, paddr, size, prot);
-	if (ret) {
-		iommu_unmap(domain, iova, size);
-		return ret;
-	}
-	intel_iommu_iotlb_sync_map(domain, iova, size);
-	return 0;
+	if (!ret)
+		intel_iommu_iotlb_sync_map(domain, iova, size);
+	else
+		undo_mapping(domain, iova, size);
+	return ret;
 }
 
 static struct dmar_domain *iommu_get_dma_domain(struct device *dev)

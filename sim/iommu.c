@@ -53,13 +53,24 @@ static void gcmd_enable(struct intel_iommu *iommu, uint32_t command, uint32_t st
 		cpu_relax_paced(iommu, iommu);
 }
 
-/* The widest tables that the unit supports, within 57 bits; -1: none (kernel iommu_calculate_agaw()). */
-static int calculate_agaw(uint64_t cap)
+/* Bit n: tables of AGAW n. In scalable mode both stages must have them (kernel __iommu_calculate_sagaw()). */
+static unsigned int calculate_sagaw(uint64_t cap, uint64_t ecap, bool scalable_mode)
 {
+	unsigned int first = 1U << 2 | (cap_fl5lp_support(cap) ? 1U << 3 : 0), second = cap_sagaw(cap);
+
+	if (!scalable_mode || !ecap_flts(ecap))
+		return second;
+	return ecap_slts(ecap) ? first & second : first;
+}
+
+/* The widest tables that the unit supports, within 57 bits; -1: none (kernel iommu_calculate_agaw()). */
+static int calculate_agaw(uint64_t cap, uint64_t ecap, bool scalable_mode)
+{
+	unsigned int sagaw = calculate_sagaw(cap, ecap, scalable_mode);
 	int agaw;
 
 	for (agaw = width_to_agaw(57); agaw >= 1; agaw--)
-		if (cap_sagaw(cap) >> agaw & 1)
+		if (sagaw >> agaw & 1)
 			return agaw;
 	return -1;
 }
@@ -68,7 +79,7 @@ struct intel_iommu *iommu_create(struct mmio_device *reg, uint64_t cap, uint64_t
 				 bool scalable_mode)
 {
 	struct intel_iommu *iommu;
-	int agaw = calculate_agaw(cap);
+	int agaw = calculate_agaw(cap, ecap, scalable_mode);
 
 	if (agaw < 0)
 		return NULL;
@@ -89,8 +100,9 @@ struct intel_iommu *iommu_create(struct mmio_device *reg, uint64_t cap, uint64_t
 		iommu_destroy(iommu);
 		return NULL;
 	}
-	/* Caching mode tags entries that are not present with domain id 0 (VT-d spec 6.1). */
-	iommu->domain_ids[0] = 1;
+	/* Caching mode tags entries that are not present with domain id 0 (VT-d spec 6.1); pass-through has its
+	 * own. */
+	iommu->domain_ids[0] = 1ULL << 0 | 1ULL << FLPT_DEFAULT_DID;
 
 	gcmd_enable(iommu, DMA_GCMD_QIE, DMA_GSTS_QIES);
 	mmio_write(reg, DMAR_RTADDR_REG, virt_to_phys(iommu->root_entry) | (scalable_mode ? DMA_RTADDR_SMT : 0));
@@ -355,7 +367,7 @@ static int set_pasid_context(struct intel_iommu *iommu, struct device_domain_inf
 	if (cap_caching_mode(iommu->cap)) {
 		desc = qi_desc_pasid_cache(did, QI_PC_PASID_SEL, IOMMU_NO_PASID);
 		qi_submit_sync(iommu, &desc, 1);
-		desc = qi_desc_iotlb(iommu->cap, did, 0, 0, DMA_TLB_DSI_FLUSH);
+		desc = qi_desc_piotlb(did, IOMMU_NO_PASID, 0, QI_IOTLB_NPAGES_ALL, false);
 		qi_submit_sync(iommu, &desc, 1);
 	} else {
 		iommu_flush_write_buffer(iommu);
@@ -380,23 +392,30 @@ static void clear_pasid_context(struct intel_iommu *iommu, struct device_domain_
 	struct qi_desc desc[2];
 	uint64_t val0;
 	uint16_t did;
+	unsigned int i;
 
 	if (!READ_ONCE(info->pasid_table))
 		return;
 	entry = phys_to_virt(READ_ONCE(info->pasid_table));
 	spin_lock(&iommu->lock);
 	val0 = READ_ONCE(entry->val[0]);
+	if (!(val0 & PASID_ENTRY_P)) {
+		spin_unlock(&iommu->lock);
+		return;
+	}
 	did = pasid_entry_did(READ_ONCE(entry->val[1]));
 	WRITE_ONCE(entry->val[0], 0UL);
 	spin_unlock(&iommu->lock);
 
 	desc[0] = qi_desc_pasid_cache(did, QI_PC_PASID_SEL, IOMMU_NO_PASID);
-	if (pasid_entry_pgtt(val0) == PASID_ENTRY_PGTT_FL_ONLY)
+	if (pasid_entry_pgtt(val0) == PASID_ENTRY_PGTT_FL_ONLY || pasid_entry_pgtt(val0) == PASID_ENTRY_PGTT_PT)
 		desc[1] = qi_desc_piotlb(did, IOMMU_NO_PASID, 0, QI_IOTLB_NPAGES_ALL, false);
 	else
 		desc[1] = qi_desc_iotlb(iommu->cap, did, 0, 0, DMA_TLB_DSI_FLUSH);
 	qi_submit_sync(iommu, &desc[0], 1);
 	qi_submit_sync(iommu, &desc[1], 1);
+	for (i = 0; i < ARRAY_SIZE(entry->val); i++)
+		WRITE_ONCE(entry->val[i], 0UL);
 }
 
 void iommu_clear_context(struct intel_iommu *iommu, struct device_domain_info *info)

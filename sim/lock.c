@@ -182,12 +182,10 @@ static void mcs_spin_unlock(spinlock_t *lock)
 
 	if (!next) {
 		if (try_cmpxchg(&lock->val, &tail, 0U))
-			goto out;
+			return;
 		next = smp_cond_load_relaxed(&node->next, VAL);
 	}
 	smp_store_release(&next->locked, 1U);
-out:
-	node_put();
 }
 
 void spin_lock_init(spinlock_t *lock, const char *name)
@@ -237,6 +235,8 @@ void spin_unlock(spinlock_t *lock)
 		break;
 	}
 	lock_stat_released(lock, since);
+	if (lock_kind() == LOCK_MCS)
+		node_put();
 }
 
 unsigned long spin_lock_irqsave(spinlock_t *lock)

@@ -43,21 +43,42 @@ static struct iotlb_entry *iotlb_set(struct vtd_hw *hw, uint64_t pfn)
 	return &hw->iotlb[(pfn ^ pfn >> 9) % hw->iotlb_sets * IOTLB_WAYS];
 }
 
+static const uint8_t page_orders[] = { 0, PAGE_ORDER_2M, PAGE_ORDER_1G };
+
+/* The entry for @pfn among the pages of one size. */
+static struct iotlb_entry *iotlb_find_order(struct vtd_hw *hw, uint16_t did, uint64_t pfn, uint8_t order)
+{
+	uint64_t first = pfn & ~((1ULL << order) - 1);
+	struct iotlb_entry *set = iotlb_set(hw, first);
+	unsigned int way;
+
+	for (way = 0; way < IOTLB_WAYS; way++)
+		if (set[way].valid && set[way].iova_pfn == first && set[way].did == did && set[way].order == order)
+			return &set[way];
+	return NULL;
+}
+
 static struct iotlb_entry *iotlb_find(struct vtd_hw *hw, uint16_t did, uint64_t pfn)
 {
-	static const uint8_t orders[] = { 0, PAGE_ORDER_2M, PAGE_ORDER_1G };
-	unsigned int i, way;
+	struct iotlb_entry *e = NULL;
+	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(orders); i++) {
-		uint64_t first = pfn & ~((1ULL << orders[i]) - 1);
-		struct iotlb_entry *set = iotlb_set(hw, first);
+	for (i = 0; !e && i < ARRAY_SIZE(page_orders); i++)
+		e = iotlb_find_order(hw, did, pfn, page_orders[i]);
+	return e;
+}
 
-		for (way = 0; way < IOTLB_WAYS; way++)
-			if (set[way].valid && set[way].iova_pfn == first && set[way].did == did &&
-			    set[way].order == orders[i])
-				return &set[way];
+/* All entries for @pfn: where a large page has replaced a table, both sizes may be cached (VT-d spec 6.5.1). */
+static void iotlb_drop_page(struct vtd_hw *hw, uint16_t did, uint64_t pfn)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(page_orders); i++) {
+		struct iotlb_entry *e = iotlb_find_order(hw, did, pfn, page_orders[i]);
+
+		if (e)
+			e->valid = false;
 	}
-	return NULL;
 }
 
 static void iotlb_insert(struct vtd_hw *hw, const struct iotlb_entry *entry)
@@ -86,10 +107,7 @@ static void iotlb_invalidate(struct vtd_hw *hw, int did, uint64_t pfn, unsigned 
 	uint32_t i, count = hw->iotlb_sets * IOTLB_WAYS;
 
 	if (order == 0 && did >= 0) {
-		struct iotlb_entry *e = iotlb_find(hw, (uint16_t)did, pfn);
-
-		if (e)
-			e->valid = false;
+		iotlb_drop_page(hw, (uint16_t)did, pfn);
 	} else {
 		for (i = 0; i < count; i++) {
 			struct iotlb_entry *e = &hw->iotlb[i];
@@ -125,17 +143,27 @@ static void dev_tlb_invalidate(struct vtd_hw *hw, const struct qi_dev_iotlb_fiel
 	}
 }
 
+static void dev_tlb_empty(struct vtd_requester *r)
+{
+	if (r->dev_tlb)
+		memset(r->dev_tlb, 0, DEV_TLB_ENTRIES * sizeof(*r->dev_tlb));
+}
+
 static void context_invalidate(struct vtd_hw *hw, const struct qi_context_fields *f)
 {
+	/* Function mask: how many of the function number's bits do not count, from the highest (6.5.2.1). */
+	static const uint16_t ignored[] = { 0, 4, 6, 7 };
 	struct vtd_requester *r;
 
 	for (r = hw->requesters; r; r = r->next) {
-		/* Entries that are not present are cached under domain 0 (6.1); here none are. */
-		if (f->gran == QI_GRAN_DEVICE && (r->rid & ~f->fm) != (f->sid & ~f->fm))
+		if (f->gran == QI_GRAN_DEVICE && ((r->rid ^ f->sid) & ~ignored[f->fm]))
 			continue;
 		if (f->gran == QI_GRAN_DOMAIN && r->did != f->did)
 			continue;
 		r->cached = false;
+		/* The driver turns ATS off when it takes a device away, and that empties the device's TLB. */
+		if (f->gran == QI_GRAN_DEVICE)
+			dev_tlb_empty(r);
 	}
 }
 
@@ -238,8 +266,10 @@ static void qi_execute(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t t
 		context_invalidate(hw, &context);
 		break;
 	case QI_PC_TYPE:
-		for (r = hw->requesters; r; r = r->next)
+		for (r = hw->requesters; r; r = r->next) {
 			r->cached = false;
+			dev_tlb_empty(r);
+		}
 		break;
 	case QI_IOTLB_TYPE:
 		qi_execute_iotlb(hw, desc);
@@ -314,6 +344,9 @@ static void vtd_mmio_write(struct mmio_device *dev, uint32_t offset, uint64_t va
 		engine_post(&hw->sim->engine, time_ps + hw->timing.qi_fetch_ps, &hw->tail_written, value);
 		break;
 	case DMAR_FSTS_REG:
+		/* The queue stood still at the descriptor in error (6.5.2.10). */
+		if (hw->fsts & value & DMA_FSTS_IQE)
+			engine_post(&hw->sim->engine, time_ps, &hw->step, 0);
 		hw->fsts &= ~(uint32_t)value;
 		break;
 	default:
@@ -543,7 +576,13 @@ enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool
 	if (!(r->hw->gsts & DMA_GSTS_TES))
 		return VTD_FAULT_NONE;
 	if (vtd_interrupt_address(iova))
-		return fault_at(r, VTD_FAULT_INTERRUPT_ADDR);
+		return fault_at(r, r->hw->rtaddr & DMA_RTADDR_SMT ? VTD_FAULT_SM_INTERRUPT_ADDR
+								  : VTD_FAULT_INTERRUPT_ADDR);
+	fault = look_up_context(r, time_ps);
+	if (fault != VTD_FAULT_NONE)
+		return fault_at(r, fault);
+	if (r->pass_through)
+		return VTD_FAULT_NONE;
 	if (r->dev_tlb) {
 		cached = &r->dev_tlb[(iova >> PAGE_SHIFT) % DEV_TLB_ENTRIES];
 		if (cached->valid && cached->iova_pfn == iova >> PAGE_SHIFT && cached->phys & (write ? 2 : 1)) {
@@ -551,11 +590,6 @@ enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool
 			return VTD_FAULT_NONE;
 		}
 	}
-	fault = look_up_context(r, time_ps);
-	if (fault != VTD_FAULT_NONE)
-		return fault_at(r, fault);
-	if (r->pass_through)
-		return VTD_FAULT_NONE;
 	fault = iotlb_translate(r, iova, write, time_ps, &entry);
 	if (fault != VTD_FAULT_NONE)
 		return fault_at(r, fault);

@@ -183,8 +183,8 @@ void *region_alloc(struct region *r, const struct obj_type *type, size_t size, s
 	void *p;
 
 	assert(size);
-	/* Larger ones get random offsets from jemalloc unless they are page aligned. */
-	if (rounded >= 16384 && align < PAGE_SIZE)
+	/* Above its largest small size class jemalloc gives random offsets, unless they are to be page aligned. */
+	if (rounded > 14336 && align < PAGE_SIZE)
 		align = PAGE_SIZE;
 	p = mallocx(rounded, r->alloc_flags | MALLOCX_ALIGN(align) | MALLOCX_ZERO);
 	if (!p)

@@ -285,7 +285,8 @@ static void make_domain(struct fixture *f, struct ref_domain *d, bool first_stag
 	array = shared_alloc(&test_array_type, sizeof(*array) + MAX_UNITS * sizeof(array->info[0]));
 	array->count = f->unit_count;
 	for (i = 0; i < f->unit_count; i++) {
-		d->did[i] = (uint16_t)(first_did + 3 * i);
+		/* Ids are the unit's: two units may well use the same. */
+		d->did[i] = (uint16_t)(first_did + (flip(f) ? 0 : 3 * i));
 		d->info[i] = array->info[i] = shared_alloc(&test_info_type, sizeof(*array->info[0]));
 		*d->info[i] = (struct iommu_domain_info){ f->units[i].iommu, 1, d->did[i] };
 	}

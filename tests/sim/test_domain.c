@@ -64,6 +64,7 @@ struct fixture {
 	struct dmar_domain *domain;
 	struct vtd_log log;
 	int allocations_left; /* negative: no limit */
+	bool stays_short;     /* after the first that failed, all do */
 	const char *watched;  /* type whose allocation the hook looks at */
 	void (*hook)(struct fixture *f);
 	unsigned int hook_calls;
@@ -77,8 +78,12 @@ void *__wrap_region_alloc(struct region *r, const struct obj_type *type, size_t 
 {
 	if (current && current->watched && !strcmp(type->name, current->watched))
 		current->hook(current);
-	if (current && current->allocations_left >= 0 && current->allocations_left-- == 0)
+	if (current && !current->allocations_left) {
+		current->allocations_left -= !current->stays_short;
 		return NULL;
+	}
+	if (current && current->allocations_left > 0)
+		current->allocations_left--;
 	return __real_region_alloc(r, type, size, align);
 }
 
@@ -455,7 +460,7 @@ static void change_of_domain_body(void *arg)
 
 RUN(change_of_domain)
 
-/* Facts K4c: no context entry of its own and no tag. */
+/* Facts K4c: no context entry of its own and no tag. Another device on the bus has the context table made. */
 static void subdevice_body(void *arg)
 {
 	struct fixture *f = arg;
@@ -463,6 +468,7 @@ static void subdevice_body(void *arg)
 
 	add_unit(f, 0, CAP_4LEVEL | ND_16, false);
 	dev = add_device(f, 0, 0);
+	assert_int_equal(identity_domain_attach_dev(add_device(f, 1, 0)), 0);
 	dev->info.real_dma_subdevice = true;
 	new_domain(f, POLICY_STATIC, false, false);
 	assert_int_equal(intel_iommu_attach_device(f->domain, dev), 0);
@@ -955,6 +961,44 @@ static void map_short_of_memory_body(void *arg)
 
 RUN(map_short_of_memory)
 
+/* Memory runs out when part of a range is mapped: that part goes again. */
+static void map_half_body(void *arg)
+{
+	const uint64_t iova = 0x1fe000, size = (4 << 20) + 4 * 4096; /* in four tables */
+	struct fixture *f = arg;
+	struct device *dev;
+	uint64_t before = 0, at_iova;
+	int at, ret;
+
+	add_unit(f, 0, CAP_4LEVEL | ND_16, false);
+	dev = add_device(f, 0, 0);
+	new_domain(f, POLICY_ALWAYS, false, false);
+	assert_int_equal(intel_iommu_attach_device(f->domain, dev), 0);
+	assert_int_equal(iommu_map(f->domain, iova - 4096, BUF_PHYS, 4096, DMA_PTE_READ), 0);
+	assert_int_equal(iommu_map(f->domain, iova + size, BUF_PHYS, 4096, DMA_PTE_READ), 0);
+	for (at = 0;; at++) {
+		f->allocations_left = at;
+		ret = iommu_map(f->domain, iova, BUF_PHYS + 4096, size, DMA_PTE_READ);
+		f->allocations_left = -1;
+		if (!ret)
+			break;
+		before++;
+		assert_int_equal(ret, -ENOMEM);
+		for (at_iova = iova; at_iova < iova + size; at_iova += 4096)
+			assert_int_equal(translate(f, dev, at_iova, false), UINT64_MAX);
+		assert_int_equal(translate(f, dev, iova - 4096, false), BUF_PHYS);
+		assert_int_equal(translate(f, dev, iova + size, false), BUF_PHYS);
+	}
+	assert_true(before >= 1);
+	assert_int_equal(iommu_unmap(f->domain, iova, size), size);
+	assert_int_equal(translate(f, dev, iova - 4096, false), BUF_PHYS);
+	assert_int_equal(translate(f, dev, iova + size, false), BUF_PHYS);
+	device_block_translation(dev);
+	domain_free(f->domain);
+}
+
+RUN(map_half)
+
 /* ---- memory runs out in domain_alloc(), attach and the DMA API ---- */
 
 static void attach_short_of_memory_body(void *arg)
@@ -1040,55 +1084,75 @@ static void first_attach_short_of_memory_body(void *arg)
 
 RUN(first_attach_short_of_memory)
 
+/* Addresses in use: neither free nor in a cache */
+static unsigned long addresses_in_use(const struct fixture *f)
+{
+	struct iova_count count;
+	unsigned long n;
+	unsigned int i;
+
+	iova_domain_count(&f->domain->domain.iova_cookie->iovad, &count, NULL, NULL);
+	n = count.tree_ranges;
+	for (i = 0; i < IOVA_RANGE_CACHE_MAX_SIZE; i++)
+		n -= count.magazine_pfns[i] + count.depot_pfns[i];
+	return n;
+}
+
+/* Maps 1 MiB of scattered pages, or 4 MiB for good, in which memory runs out at each allocation in turn. */
+static uint64_t map_short_of(struct fixture *f, struct device *dev, const uint64_t *phys, bool coherent)
+{
+	unsigned long before = addresses_in_use(f);
+	unsigned int failures = 0;
+	uint64_t iova;
+	int at;
+
+	/* An address is asked for more than once. */
+	f->stays_short = true;
+	for (at = 0;; at++) {
+		f->allocations_left = at;
+		iova = coherent ? dma_map_coherent(dev, dev, 4 << 20)
+				: dma_map_pages(dev, phys, 256, DMA_FROM_DEVICE);
+		f->allocations_left = -1;
+		if (iova)
+			break;
+		failures++;
+		assert_int_equal(addresses_in_use(f), before);
+	}
+	/* The address, and a table at the least */
+	assert_true(failures >= 2);
+	assert_int_equal(addresses_in_use(f), before + 1);
+	return iova;
+}
+
 static void dma_short_of_memory_body(void *arg)
 {
 	struct fixture *f = arg;
-	uint64_t phys[8], kept, before, iova;
+	uint64_t phys[256], kept[2], iova;
 	struct device *dev;
 	unsigned int i;
-	int at;
 
 	add_unit(f, 0, CAP_4LEVEL | ND_16, false);
 	dev = add_device(f, 0, 0);
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 256; i++)
 		phys[i] = BUF_PHYS + i * 8192;
 	new_domain(f, POLICY_ALWAYS, false, false);
 	assert_int_equal(intel_iommu_attach_device(f->domain, dev), 0);
-	kept = dma_map_pages(dev, phys, 1, DMA_FROM_DEVICE);
-	assert_true(kept);
-	for (at = 0;; at++) {
-		f->allocations_left = at;
-		iova = dma_map_pages(dev, phys, 8, DMA_FROM_DEVICE);
-		f->allocations_left = -1;
-		assert_int_equal(translate(f, dev, kept, true), phys[0]);
-		if (iova)
-			break;
-	}
-	for (i = 0; i < 8; i++)
-		assert_int_equal(translate(f, dev, iova + i * 4096UL, true), phys[i]);
-	dma_unmap_pages(dev, iova, 8);
-
-	/* The same for memory that is mapped for good: its address comes back when the mapping fails. */
+	/* These fill the highest table. */
 	for (i = 0; i < 2; i++) {
-		struct iova_count count;
-		unsigned long ranges = 0;
-
-		for (at = 0;; at++) {
-			iova_domain_count(&f->domain->domain.iova_cookie->iovad, &count, NULL, NULL);
-			before = count.tree_ranges;
-			for (ranges = 0; ranges < IOVA_RANGE_CACHE_MAX_SIZE; ranges++)
-				before -= count.magazine_pfns[ranges] + count.depot_pfns[ranges];
-			f->allocations_left = at;
-			iova = dma_map_coherent(dev, dev, i ? 1 << 20 : 4096);
-			f->allocations_left = -1;
-			if (iova)
-				break;
-			iova_domain_count(&f->domain->domain.iova_cookie->iovad, &count, NULL, NULL);
-			for (ranges = 0; ranges < IOVA_RANGE_CACHE_MAX_SIZE; ranges++)
-				count.tree_ranges -= count.magazine_pfns[ranges] + count.depot_pfns[ranges];
-			assert_int_equal(count.tree_ranges, before);
-		}
+		kept[i] = dma_map_pages(dev, phys, 256, DMA_FROM_DEVICE);
+		assert_true(kept[i]);
 	}
+	iova = map_short_of(f, dev, phys, false);
+	assert_true(iova >> 21 != kept[0] >> 21);
+	for (i = 0; i < 256; i++) {
+		assert_int_equal(translate(f, dev, iova + i * 4096UL, true), phys[i]);
+		assert_int_equal(translate(f, dev, kept[0] + i * 4096UL, true), phys[i]);
+		assert_int_equal(translate(f, dev, kept[1] + i * 4096UL, true), phys[i]);
+	}
+	dma_unmap_pages(dev, iova, 256);
+	iova = map_short_of(f, dev, phys, true);
+	assert_int_equal(translate(f, dev, iova + (4 << 20) - 1, true), virt_to_phys(dev) + (4 << 20) - 1);
+	assert_int_equal(translate(f, dev, kept[0], true), phys[0]);
 	device_block_translation(dev);
 	domain_free(f->domain);
 }
@@ -1239,6 +1303,7 @@ int main(void)
 		TEST(common_superpages),
 		TEST(map_errors),
 		TEST(map_short_of_memory),
+		TEST(map_half),
 		TEST(attach_short_of_memory),
 		TEST(first_attach_short_of_memory),
 		TEST(dma_short_of_memory),

@@ -83,7 +83,7 @@ static struct host_params defaults(struct fixture *f)
 			.mmio_write_ps = 60 * NS,
 			.mmio_read_ps = 500 * NS,
 			.irq_ps = 700 * NS,
-			.lock = LOCK_QSPINLOCK,
+				.lock = LOCK_QSPINLOCK,
 			.seed = 1,
 		},
 		.topology = &f->large,
@@ -102,7 +102,6 @@ static struct host_params defaults(struct fixture *f)
 		.runtime_ps = 20 * MS,
 		.submit_ps = 1200 * NS,
 		.complete_ps = 1000 * NS,
-		.irq_ps = 700 * NS,
 		.bridge_mib_s = 50000,
 		.nvme = {
 			.iops = DEVICE_IOPS,

@@ -33,6 +33,7 @@ enum op {
 	LOAD,
 	STORE,
 	RMW,	    /* an atomic */
+	RMW_LOCAL,  /* the same without LOCK prefix */
 	MB,	    /* smp_mb() */
 	WAIT,	    /* until somebody writes the line */
 	WAIT_WORD1, /* reads and waits for the second word */
@@ -78,6 +79,7 @@ static uint64_t do_step(struct script *t, const struct step *st)
 {
 	struct cell *cell = &t->cells[st->line];
 	struct proc *p = this_proc;
+	uint64_t old;
 
 	switch (st->op) {
 	case LOAD:
@@ -91,6 +93,10 @@ static uint64_t do_step(struct script *t, const struct step *st)
 		break;
 	case RMW:
 		(void)atomic_fetch_add(1, &cell->word[0]);
+		break;
+	case RMW_LOCAL:
+		old = cell->word[0];
+		(void)try_cmpxchg_local(&cell->word[0], &old, old + 1);
 		break;
 	case MB:
 		smp_mb();
@@ -406,6 +412,39 @@ static void test_atomic_waits_for_the_drain(void **state)
 	play(steps, COUNT(steps), 100, 100);
 }
 
+/* Without a LOCK prefix it waits for its line and for nothing else. */
+static void test_local_cmpxchg(void **state)
+{
+	static const struct step steps[] = {
+		{ 0, 0, RMW_LOCAL, 0, 50500 }, /* cold */
+		{ 0, 50500, RMW_LOCAL, 0, 51000 },   { 4, 0, STORE, 1, 500 },
+		{ 0, 100000, STORE, 1, 100500 }, /* arrives at 200 */
+		{ 0, 100500, RMW_LOCAL, 0, 101000 }, { 0, 101000, MB, 0, 206000 },
+		{ 4, 300000, RMW_LOCAL, 0, 400500 }, /* from the other package */
+		{ 5, 300001, RMW_LOCAL, 0, 450500 }, /* the line is busy until 400 */
+		{ 5, 450500, RMW, 0, 456500 },
+	};
+
+	(void)state;
+	play(steps, COUNT(steps), 100, 100);
+}
+
+/* The second store is in the buffer behind the first: whoever asks for its line gets it no sooner than the first.
+ */
+static void test_nobody_sees_a_store_before_an_older_one(void **state)
+{
+	static const struct step steps[] = {
+		{ 4, 0, STORE, 0, 500 },	 { 1, 0, STORE, 1, 500 },
+		{ 0, 100000, STORE, 1, 100500 }, /* now it is CPU 0's */
+		{ 0, 300000, STORE, 0, 300500 }, /* across: 400 */
+		{ 0, 300500, STORE, 1, 301000 }, /* a hit, and behind it */
+		{ 2, 310000, LOAD, 1, 450500 },	 { 3, 310001, LOAD, 0, 450500 },
+	};
+
+	(void)state;
+	play(steps, COUNT(steps), 100, 100);
+}
+
 static void check_wait(const struct script *t)
 {
 	struct vcpu *c = &t->sim->cpus[t->sim->cpu_count > 64 ? 61 : 1];
@@ -608,6 +647,7 @@ struct ref_line {
 	enum mesi state[REF_MAX_AGENTS];
 	uint64_t busy_until_ps;
 	uint64_t local, remote, stall_ps;
+	bool met; /* more than one agent has used it */
 };
 
 struct ref_waiter {
@@ -688,6 +728,7 @@ static bool ref_is_dirty(const struct ref *r, const struct ref_line *l)
 
 static void ref_count(const struct ref *r, struct ref_line *l, uint64_t latency_ps, uint64_t stall_ps)
 {
+	l->met = true;
 	if (latency_ps == r->p.latency_ps[COH_REMOTE])
 		l->remote++;
 	else
@@ -780,6 +821,7 @@ static uint64_t ref_device(struct ref *r, uint32_t device, uint32_t line, uint64
 	}
 	l->busy_until_ps = start + far * r->p.write_occupancy_pct / 100;
 	memset(l->state, 0, sizeof(l->state));
+	l->met = true;
 	l->state[device] = MODIFIED;
 	ref_wake(r, line, start + far);
 	return start + far;
@@ -788,6 +830,7 @@ static uint64_t ref_device(struct ref *r, uint32_t device, uint32_t line, uint64
 static uint64_t ref_access(struct ref *r, uint32_t cpu, enum op op, uint32_t line, uint64_t asked_ps)
 {
 	struct ref_line *l = &r->line[line];
+	bool private = !l->met && l->state[cpu] != INVALID;
 	uint64_t arrived;
 
 	switch (op) {
@@ -796,6 +839,9 @@ static uint64_t ref_access(struct ref *r, uint32_t cpu, enum op op, uint32_t lin
 	case STORE:
 		arrived = ref_own(r, cpu, l, asked_ps, true);
 		r->drain_ps[cpu] = ref_max(r->drain_ps[cpu], arrived);
+		/* Stores drain in order: while an older one is on its way, nobody gets this line. */
+		if (!private && arrived < r->drain_ps[cpu])
+			l->busy_until_ps = ref_max(l->busy_until_ps, r->drain_ps[cpu]);
 		ref_wake(r, line, ref_max(r->drain_ps[cpu], asked_ps));
 		return asked_ps + r->p.l1_hit_ps;
 	case RMW:
@@ -1154,6 +1200,8 @@ int main(void)
 		cmocka_unit_test(test_posted_store_occupies_the_line),
 		cmocka_unit_test(test_store_buffer_order),
 		cmocka_unit_test(test_atomic_waits_for_the_drain),
+		cmocka_unit_test(test_local_cmpxchg),
+		cmocka_unit_test(test_nobody_sees_a_store_before_an_older_one),
 		cmocka_unit_test(test_wait_until_written),
 		cmocka_unit_test(test_wait_without_a_copy_returns),
 		cmocka_unit_test(test_waiters_wake_in_order),

@@ -429,25 +429,27 @@ static void test_stop_by_a_process_that_goes_on(void **state)
 	assert_seen(f, second, COUNT(second));
 }
 
-/* What was queued for a process in its first life does not resume it in its second. */
+/* What was queued for a process in its first life does not start its second. */
 static void test_second_life(void **state)
 {
-	static const uint64_t expected[] = { 5, 10, 105 };
+	static const uint64_t expected[] = { 5, 60, 100 };
 	struct fixture *f = *state;
 
 	f->actor.fn = stop_actor;
 	assert_int_equal(engine_spawn(&f->engine, &f->proc[0], 0, sleep_for_ever, f), 0);
 	engine_post(&f->engine, 8, &f->actor, 0);
 	assert_int_equal(engine_run(&f->engine), 0);
-	proc_wake(&f->proc[0], 102);
+	proc_wake(&f->proc[0], 50);
 	proc_wake(&f->proc[0], 200);
 
 	proc_destroy(&f->proc[0]);
 	f->actor.fn = see_actor;
-	engine_post(&f->engine, 10, &f->actor, 0);
-	assert_int_equal(engine_spawn(&f->engine, &f->proc[0], 100, sleep_for_ever, f), 0);
-	assert_int_equal(engine_run(&f->engine), -EDEADLK);
+	engine_post(&f->engine, 60, &f->actor, 0);
+	assert_int_equal(engine_spawn(&f->engine, &f->proc[0], 100, stop_at_once, f), 0);
+	assert_int_equal(engine_run(&f->engine), 0);
 	assert_seen(f, expected, COUNT(expected));
+	assert_int_equal(engine_run(&f->engine), -EDEADLK);
+	assert_int_equal(f->seen_count, COUNT(expected));
 }
 
 static void test_empty_engine(void **state)
