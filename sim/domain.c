@@ -668,7 +668,9 @@ uint64_t dma_map_coherent(struct device *dev, void *p, size_t size)
 	iova = alloc_dma_addr(dev, domain, cookie, bytes);
 	if (!iova)
 		return 0;
-	if (iommu_map(domain, iova, virt_to_phys(p), bytes, DMA_PTE_READ | DMA_PTE_WRITE))
+	if (iommu_map(domain, iova, virt_to_phys(p), bytes, DMA_PTE_READ | DMA_PTE_WRITE)) {
+		free_iova_fast(&cookie->iovad, iova_pfn(&cookie->iovad, iova), bytes >> PAGE_SHIFT);
 		return 0;
+	}
 	return iova;
 }

@@ -15,7 +15,7 @@
 
 struct device_domain_info;
 
-#define QI_LENGTH 256 /* descriptors in the queue */
+#define QI_LENGTH 256	   /* descriptors in the queue */
 #define FLPT_DEFAULT_DID 1 /* domain id of all pass-through devices */
 
 enum qi_status { QI_FREE, QI_IN_USE, QI_DONE, QI_ABORT };

@@ -18,6 +18,7 @@ struct nvme_queue *nvme_alloc_queue(struct device *dev, struct mmio_device *db, 
 	struct nvme_queue *q = shared_alloc(&nvme_queue_type, sizeof(*q));
 	size_t sq_size, cq_size;
 
+	assert(depth && depth <= NVME_MAX_QUEUE_COMMANDS);
 	if (!q)
 		return NULL;
 	/* One slot stays empty, or full would look like empty. */
@@ -120,10 +121,9 @@ static struct nvme_iod *next_completed(struct nvme_queue *q)
 	if ((smp_load_acquire(&cqe->status) & 1) != phase)
 		return NULL;
 	tag = READ_ONCE(cqe->command_id);
-	if (++head == READ_ONCE(q->q_depth)) {
-		head = 0;
+	head = (uint16_t)((head + 1U) & (READ_ONCE(q->q_depth) - 1));
+	if (!head)
 		WRITE_ONCE(q->cq_phase, (uint8_t)(phase ^ 1));
-	}
 	WRITE_ONCE(q->cq_head, head);
 	return q->iods[tag];
 }

@@ -45,6 +45,7 @@ _Static_assert(sizeof(struct nvme_completion) == 16, "base specification 3.3.3.2
 #define NVME_CTRL_PAGE_SIZE 4096
 #define NVME_MAX_PAGES 256 /* of a command: one list, 1 MiB */
 #define NVME_SECTOR_SHIFT 9
+#define NVME_MAX_QUEUE_COMMANDS 65535 /* a ring has 65536 entries at most, one of them empty (3.3.3) */
 
 /* Doorbells: register offset of a queue's (base specification 3.1.3) with a stride of 4 bytes */
 #define NVME_SQ_DOORBELL(qid) (0x1000U + 8U * (qid))
@@ -82,7 +83,7 @@ struct nvme_queue {
  * @dev: device, attached
  * @db: the device's registers
  * @qid: 1..65535
- * @depth: entries; rounded up to a power of two above it, so that this many commands fit
+ * @depth: commands that must fit, 1..NVME_MAX_QUEUE_COMMANDS; the rings get the next power of two of entries
  *
  * Returns NULL when memory is short.
  */
