@@ -302,9 +302,17 @@ static uint32_t first_cpu_of_queue(const struct host *h, uint32_t queue)
 
 static int create_queue(struct host *h, struct host_device *d, uint32_t index)
 {
-	struct nvme_queue *q =
-		nvme_alloc_queue(d->dev, &d->nvme.mmio, (uint16_t)(index + 1), d->queue_depth[index]);
+	struct nvme_queue *q;
 
+	if (d->queue_depth[index] > NVME_MAX_QUEUE_COMMANDS) {
+		snprintf(h->err, h->err_size,
+			 "%u commands in flight on one queue, at most %u are possible: fewer --jobs, a smaller "
+			 "--iodepth "
+			 "or more --queues",
+			 d->queue_depth[index], NVME_MAX_QUEUE_COMMANDS);
+		return -EINVAL;
+	}
+	q = nvme_alloc_queue(d->dev, &d->nvme.mmio, (uint16_t)(index + 1), d->queue_depth[index]);
 	if (!q)
 		return -ENOMEM;
 	d->queues[index] = q;

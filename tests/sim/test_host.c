@@ -600,7 +600,7 @@ static void deep_queue(void **state)
 	p.nvme.mib_s = 100000;
 	p.submit_ps = p.complete_ps = 100 * NS;
 	p.warmup_ps = 20 * MS;
-	p.runtime_ps = 60 * MS;
+	p.runtime_ps = 160 * MS;
 	ret = host_run(&p, &r, err, sizeof(err));
 	if (ret) {
 		assert_int_equal(ret, -EINVAL);

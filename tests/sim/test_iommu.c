@@ -614,6 +614,8 @@ static void interrupt_body(void *arg)
 	engine_post(this_vcpu()->proc.engine, this_vcpu()->proc.now_ps + 900000, &t->fire, 0);
 	qi_submit_sync(t->f->iommu, &desc, 1);
 	assert_int_equal(t->served, 1);
+	/* Off from the start to the end of the two descriptors */
+	assert_true(this_vcpu()->irq_off_max_ps > 2 * t->f->hw.step_ps);
 	iommu_destroy(t->f->iommu);
 }
 
