@@ -18,6 +18,8 @@
 #define REMOTE_MIN 108000
 #define REMOTE_MAX 190000
 
+#define PREDICT_RUNTIME_PS 20000000000ULL
+
 static const uint64_t grid_local[] = { 51000, 64000, 77000, 90000 };
 static const uint64_t grid_remote[] = { 108000, 135000, 163000, 190000 };
 #define GRID (sizeof(grid_local) / sizeof(grid_local[0]))
@@ -248,16 +250,21 @@ static void print_ini(FILE *f, const struct fit *fit)
 		(unsigned long long)tenths * FIT_REMOTE_PER_LOCAL % 10, fit->write_pct, fit->dirty_read_pct);
 }
 
-static int fit_all(const struct fit_job *job, FILE *f, bool color)
+static int fit_all(struct options *o, const struct cmd_context *ctx, FILE *f, bool color)
 {
+	const struct fit_job job_value = { o, ctx->interrupted }, *job = &job_value;
 	struct calibration *c = malloc(sizeof(*c));
+	uint64_t runtime = o->runtime;
 	struct fit best;
 	int ret = c ? calibrate(c, job->options, job->interrupted) : -ENOMEM;
 
 	if (!ret) {
 		print_calibration(f, c, color);
 		fflush(f);
+		/* Whole tables of points: shorter than what is fitted, which is the default run. */
+		o->runtime = PREDICT_RUNTIME_PS;
 		ret = predict(f, job, c->best, color);
+		o->runtime = runtime;
 		fflush(f);
 	}
 	if (!ret)
@@ -270,7 +277,6 @@ static int fit_all(const struct fit_job *job, FILE *f, bool color)
 
 int cmd_fit(const struct cmd_context *ctx, int argc, char **args)
 {
-	struct fit_job job = { NULL, ctx->interrupted };
 	struct options o;
 	int code, ret;
 	FILE *f;
@@ -287,11 +293,9 @@ int cmd_fit(const struct cmd_context *ctx, int argc, char **args)
 		code = EXIT_FAILED;
 		goto out;
 	}
-	/* The scenario is the report's; what is fitted is averaged over a few short repetitions. */
-	o.runtime = 20000000000ULL;
+	/* The scenario is the report's, a few repetitions of it. */
 	o.repetitions = 3;
-	job.options = &o;
-	ret = fit_all(&job, f, cmd_use_color(&o, f));
+	ret = fit_all(&o, ctx, f, cmd_use_color(&o, f));
 	code = cmd_close_output(f, &o);
 	if (ret == -EINTR)
 		code = EXIT_SIGNAL + *ctx->interrupted;

@@ -9,7 +9,7 @@
 #include "bench/scenario.h"
 
 #define MAX_LOCAL_PS 400000ULL
-#define BISECTIONS 14
+#define BISECTIONS 12 /* to 0.1 ns */
 
 static int apply_point(struct options *o, const struct fit_point *p)
 {

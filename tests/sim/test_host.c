@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * test_host.c - laws that every run obeys, whatever it simulates, and what the model must predict unfitted
+ *
+ * Links with -Wl,--wrap=vtd_translate: a DMA can be made to fault.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,6 +31,23 @@
 #define DEVICE_IOPS 787200ULL /* half of 6150 MiB/s, facts F1 */
 
 #define MAX_UNITS 4
+
+/* Translations until one faults; 0: none does */
+static _Thread_local unsigned int fault_in;
+
+enum vtd_fault_reason __real_vtd_translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
+					   uint64_t *phys);
+enum vtd_fault_reason __wrap_vtd_translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
+					   uint64_t *phys);
+enum vtd_fault_reason __wrap_vtd_translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
+					   uint64_t *phys)
+{
+	if (fault_in && !--fault_in) {
+		r->dma_faults++;
+		return VTD_FAULT_READ;
+	}
+	return __real_vtd_translate(r, iova, write, time_ps, phys);
+}
 
 struct fixture {
 	struct topology small, large;
@@ -203,6 +222,7 @@ static void check_little(const struct host_result *r, uint64_t permille, bool st
 static void check_locks(const struct host_result *r)
 {
 	uint64_t slack = 100 * US; /* a hold that began before the measurement */
+	uint64_t cache_lock = 0, flushes;
 	uint32_t i;
 
 	for (i = 0; i < r->lock_count; i++) {
@@ -214,7 +234,13 @@ static void check_locks(const struct host_result *r)
 		assert_true(l->contended <= l->acquisitions);
 		assert_true(!l->wait_total_ps || l->contended);
 		assert_true(!i || l->wait_total_ps <= r->locks[i - 1].wait_total_ps);
+		if (!strcmp(l->name, "cache_lock"))
+			cache_lock += l->acquisitions;
 	}
+	/* Every flush takes it once, and nobody else does. */
+	flushes = r->calls[FN_cache_tag_flush_range] + r->calls[FN_cache_tag_flush_range_np] +
+		  r->calls[FN_cache_tag_flush_all];
+	assert_true(difference(cache_lock, flushes) <= r->cpu_count);
 	assert_true(r->cpu_idle_ps <= r->cpu_count * r->elapsed_ps);
 	assert_true(r->cpu_idle_ps + r->cpu_stall_ps <= r->cpu_count * (r->elapsed_ps + slack));
 	assert_true(r->cpu_idle_ps + r->cpu_spin_ps <= r->cpu_count * (r->elapsed_ps + slack));
@@ -370,6 +396,27 @@ static void laws_with_caching_mode(void **state)
 		}
 }
 
+/* One queue for the jobs of six CPUs: who waits for a completion on another CPU is woken. */
+static void laws_with_one_queue(void **state)
+{
+	struct fixture *f = *state;
+	struct host_params p = defaults(f);
+	struct host_result r;
+
+	p.topology = &f->small;
+	p.devices = 1;
+	p.jobs = 6;
+	p.iodepth = 1;
+	p.queues = 1;
+	run(&p, &r);
+	assert_int_equal(r.cpu_count, 6);
+	check_counts(&p, &r);
+	check_little(&r, 20, false);
+	check_locks(&r);
+	check_calls(&p, &r, 1);
+	host_result_free(&r);
+}
+
 /* ---- repeatable ---- */
 
 static void assert_same(const struct host_result *a, const struct host_result *b)
@@ -455,6 +502,15 @@ static void seeds_differ(void **state)
 	p.topology = &f->small;
 	p.jobs = 3;
 	p.runtime_ps = p.warmup_ps = 2 * MS;
+	run(&p, &a);
+	p.sim.seed++;
+	run(&p, &b);
+	assert_int_not_equal(a.latency_sum_ps, b.latency_sum_ps);
+	host_result_free(&a);
+	host_result_free(&b);
+
+	/* Not by the devices alone */
+	p.nvme.latency_dist = LATDIST_CONSTANT;
 	run(&p, &a);
 	p.sim.seed++;
 	run(&p, &b);
@@ -551,6 +607,28 @@ static void refused(void **state)
 	host_result_free(&r);
 }
 
+/* A run in which a DMA faulted has no result, whichever DMA it was. */
+static void faults(void **state)
+{
+	static const unsigned int at[] = { 1, 100, 1000, 1001, 1002 };
+	struct fixture *f = *state;
+	struct host_params p = defaults(f);
+	struct host_result r;
+	unsigned int i;
+	char err[256];
+
+	p.topology = &f->small;
+	p.jobs = 2;
+	p.warmup_ps = p.runtime_ps = 1 * MS;
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		fault_in = at[i];
+		assert_int_equal(host_run(&p, &r, err, sizeof(err)), -EIO);
+		assert_non_null(strstr(err, "1 DMA"));
+		assert_null(r.devices);
+	}
+	fault_in = 0;
+}
+
 /* Units of different widths: the run either works, whatever their order, or says which device cannot be attached.
  */
 static void mixed_widths(void **state)
@@ -620,11 +698,13 @@ int main(void)
 		TEST(laws_of_random_runs),
 		TEST(laws_of_the_matrix),
 		TEST(laws_with_caching_mode),
+		TEST(laws_with_one_queue),
 		TEST(repeatable),
 		TEST(seeds_differ),
 		TEST(interrupted),
 		TEST(no_drop),
 		TEST(refused),
+		TEST(faults),
 		TEST(mixed_widths),
 		TEST(deep_queue),
 	};

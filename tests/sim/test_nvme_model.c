@@ -78,7 +78,7 @@ struct fixture {
 	unsigned int completed_total, irqs, irq_cpu;
 	uint16_t order[MAX_DONE]; /* tags, as they completed */
 	struct rng rng;
-	int allocations_left; /* negative: no limit */
+	int allocations_left; /* negative: no limit; none left: none until it is set again */
 };
 
 static struct fixture *current; /* the wrapped functions have no argument for it */
@@ -115,8 +115,10 @@ void *__real_region_alloc(struct region *r, const struct obj_type *type, size_t 
 void *__wrap_region_alloc(struct region *r, const struct obj_type *type, size_t size, size_t align);
 void *__wrap_region_alloc(struct region *r, const struct obj_type *type, size_t size, size_t align)
 {
-	if (current && current->allocations_left >= 0 && current->allocations_left-- == 0)
+	if (current && !current->allocations_left)
 		return NULL;
+	if (current && current->allocations_left > 0)
+		current->allocations_left--;
 	return __real_region_alloc(r, type, size, align);
 }
 
@@ -490,6 +492,39 @@ static void any_order_body(void *arg)
 
 RUN(any_order)
 
+/* A CPU that is busy with interrupts off finds all that has completed meanwhile with one interrupt. */
+static void busy_body(void *arg)
+{
+	unsigned long flags = local_irq_save();
+
+	proc_hold(&this_vcpu()->proc, 2000000000);
+	local_irq_restore(flags);
+	idle_body(arg);
+}
+
+static void late_interrupt_body(void *arg)
+{
+	struct fixture *f = arg;
+	struct port *p = add_port(f, &fast, MAX_TAGS, true);
+	unsigned int i;
+
+	for (i = 0; i < 200; i++)
+		queue_command(p, 1, i, 1, false);
+	wait_for(f, 200);
+	assert_int_equal(f->completed_total, 200);
+	assert_int_equal(f->irqs, 1);
+	assert_int_equal(p->spy.last[1].value, 200);
+	remove_ports(f);
+}
+
+static void late_interrupt(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(sim_start_cpu(f->sim, 1, busy_body, f), 0);
+	assert_int_equal(sim_call_on_cpu(f->sim, 0, late_interrupt_body, f), 0);
+}
+
 /* ---- speed ---- */
 
 /* Keeps @depth commands of @pages pages in flight until @total have been issued, then waits for all. */
@@ -752,27 +787,17 @@ static void short_of_memory_body(void *arg)
 	struct port *p = add_port(f, &fast, 8, true);
 	struct nvme_queue *q = NULL;
 	uint64_t phys[256];
-	uint32_t capacity;
 	unsigned int i;
 
-	/* Small mappings first use the same tables as the queue's own; large ones need more. */
 	fill_phys(phys, 256, 0);
-	for (i = 0; i < 3; i++) {
-		int ret;
-
-		f->allocations_left = 0;
-		ret = nvme_queue_rq(p->q[1], p->iods[1][0], false, 0, phys, 256);
-		f->allocations_left = -1;
-		if (ret) {
-			assert_int_equal(ret, -ENOMEM);
-			assert_int_equal(p->q[1]->sq_tail, 0);
-			assert_int_equal(p->spy.count[0], 0);
-		} else {
-			break;
-		}
-	}
-	capacity = p->q[1]->sq_tail;
-	wait_for(f, capacity);
+	f->allocations_left = 0;
+	assert_int_equal(nvme_queue_rq(p->q[1], p->iods[1][0], false, 0, phys, 256), -ENOMEM);
+	f->allocations_left = -1;
+	assert_int_equal(p->q[1]->sq_tail, 0);
+	assert_int_equal(p->spy.count[0], 0);
+	queue_command(p, 1, 0, 256, false);
+	wait_for(f, 1);
+	assert_int_equal(f->completed[0], 1);
 	for (i = 0; !q; i++) {
 		f->allocations_left = (int)i;
 		q = nvme_alloc_queue(p->dev, &p->spy.mmio, 2, 1000);
@@ -809,9 +834,9 @@ RUN(too_large)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(commands),	       TEST(ring_wrap),	      TEST(any_order), TEST(ceilings),
-		TEST(parallelism),     TEST(shared_bridge),   TEST(latencies), TEST(link_delay),
-		TEST(missing_mapping), TEST(short_of_memory), TEST(too_large),
+		TEST(commands),	  TEST(ring_wrap),	 TEST(any_order),	TEST(late_interrupt),
+		TEST(ceilings),	  TEST(parallelism),	 TEST(shared_bridge),	TEST(latencies),
+		TEST(link_delay), TEST(missing_mapping), TEST(short_of_memory), TEST(too_large),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -422,7 +422,10 @@ static void test_local_cmpxchg(void **state)
 		{ 0, 100500, RMW_LOCAL, 0, 101000 }, { 0, 101000, MB, 0, 206000 },
 		{ 4, 300000, RMW_LOCAL, 0, 400500 }, /* from the other package */
 		{ 5, 300001, RMW_LOCAL, 0, 450500 }, /* the line is busy until 400 */
-		{ 5, 450500, RMW, 0, 456500 },
+		{ 5, 450500, RMW, 0, 456500 },	     { 2, 0, STORE, 2, 500 },
+		{ 1, 100000, RMW_LOCAL, 2, 150500 }, { 6, 0, STORE, 3, 500 },
+		{ 1, 200000, STORE, 3, 200500 }, /* arrives at 300 */
+		{ 1, 200500, RMW_LOCAL, 2, 201000 },
 	};
 
 	(void)state;

@@ -225,13 +225,31 @@ static void test_destroyed_in_use(void **state)
 	}
 }
 
+/* The addresses belong to somebody else by then. */
+static void test_destroyed_twice(void **state)
+{
+	struct player old = { 0 }, young = { .number = 20 };
+	struct coro self;
+
+	(void)state;
+	coro_adopt_thread(&self);
+	young.back = &self;
+	assert_int_equal(coro_create(&old.coro, dive, &old), 0);
+	coro_destroy(&old.coro);
+	assert_int_equal(coro_create(&young.coro, dive, &young), 0);
+	coro_destroy(&old.coro);
+	coro_switch(&self, &young.coro);
+	coro_switch(&self, &young.coro);
+	assert_int_equal(young.local_sum, 21);
+	coro_destroy(&young.coro);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_switch_order),
-		cmocka_unit_test(test_many_in_a_ring),
-		cmocka_unit_test(test_deep_stacks),
-		cmocka_unit_test(test_destroyed_in_use),
+		cmocka_unit_test(test_switch_order),	cmocka_unit_test(test_many_in_a_ring),
+		cmocka_unit_test(test_deep_stacks),	cmocka_unit_test(test_destroyed_in_use),
+		cmocka_unit_test(test_destroyed_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

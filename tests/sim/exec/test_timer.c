@@ -216,9 +216,10 @@ static void test_interrupts_off_defer(void **state)
 /* Deferred interrupts are served in the order in which they came, each once. */
 static void test_pending_is_not_doubled(void **state)
 {
-	static const uint64_t expected[] = { 2000, 2000, 2000, 2100, 2200, 1900, 0 };
+	static const uint64_t expected[] = { 2000, 2000, 2000, 2150, 2250, 1900, 0 };
 	struct fixture *f = *state;
 
+	f->source[1].cost_ps = 150;
 	post(f, 1, 300);
 	post(f, 0, 400);
 	post(f, 1, 500);
@@ -413,6 +414,94 @@ static void test_raised_by_another_cpu(void **state)
 	assert_seen(f, expected, COUNT(expected));
 }
 
+/* Each source is raised at its event for delay_ps later. */
+static void raise_later(struct actor *actor, uint64_t time_ps, uint64_t delay_ps)
+{
+	struct source *src = (struct source *)actor;
+
+	vcpu_raise_irq(src->cpu, &src->irq, time_ps + delay_ps);
+}
+
+static void post_later(struct fixture *f, uint32_t source, uint64_t time_ps, uint64_t delay_ps)
+{
+	f->source[source].actor.fn = raise_later;
+	engine_post(&f->sim->engine, time_ps, &f->source[source].actor, delay_ps);
+}
+
+static void work_long(void *arg)
+{
+	struct fixture *f = arg;
+
+	vcpu_work(5000);
+	see_now(f);
+}
+
+/* What is on its way arrives at its time, not when it was sent, and not behind what was sent earlier. */
+static void test_irqs_arrive_in_order_of_time(void **state)
+{
+	static const uint64_t expected[] = { 200, 490, 5200 };
+	struct fixture *f = *state;
+
+	post_later(f, 0, 90, 400);
+	post_later(f, 1, 150, 50);
+	run_on_cpu(0, work_long, f);
+	assert_seen(f, expected, COUNT(expected));
+	assert_int_equal(f->source[0].served, 1);
+	assert_int_equal(f->source[1].served, 1);
+}
+
+/* The second request is lost in the first, and does not put it off. */
+static void test_pending_keeps_its_time(void **state)
+{
+	static const uint64_t expected[] = { 500, 5100 };
+	struct fixture *f = *state;
+
+	post_later(f, 0, 100, 400);
+	post_later(f, 0, 200, 700);
+	run_on_cpu(0, work_long, f);
+	assert_seen(f, expected, COUNT(expected));
+}
+
+static void off_early(void *arg)
+{
+	struct fixture *f = arg;
+	unsigned long flags = local_irq_save();
+
+	proc_hold(this_proc, 110);
+	local_irq_restore(flags);
+	see_now(f); /* not yet */
+	vcpu_work(1000);
+	see_now(f);
+	flags = local_irq_save();
+	proc_hold(this_proc, 200);
+	local_irq_restore(flags);
+	see_now(f);
+	vcpu_idle();
+	see_now(f);
+}
+
+static void test_irq_on_its_way_is_not_served_early(void **state)
+{
+	static const uint64_t expected[] = { 110, 490, 1210, 1410, 2000, 2100 };
+	struct fixture *f = *state;
+
+	post_later(f, 0, 90, 400);
+	post_later(f, 1, 1300, 700); /* comes while the CPU idles */
+	run_on_cpu(0, off_early, f);
+	assert_seen(f, expected, COUNT(expected));
+}
+
+/* Due when the work ends: served before anything else happens. */
+static void test_irq_at_the_end_of_work(void **state)
+{
+	static const uint64_t expected[] = { 5000, 5100 };
+	struct fixture *f = *state;
+
+	post(f, 0, 5000);
+	run_on_cpu(0, work_long, f);
+	assert_seen(f, expected, COUNT(expected));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +511,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_interrupts_off_defer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pending_is_not_doubled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_raised_again_while_served, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_irqs_arrive_in_order_of_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pending_keeps_its_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_irq_on_its_way_is_not_served_early, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_irq_at_the_end_of_work, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_timer_fires_once_on_its_cpu, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_timer_arms_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deleted_timer_does_not_fire, setup, teardown),
