@@ -201,6 +201,12 @@ static void waiter_remove(struct waiter *w)
 	w->line = NULL;
 }
 
+void coh_forget_waits(struct vcpu *c)
+{
+	waiter_remove(&c->waiter[0]);
+	waiter_remove(&c->waiter[1]);
+}
+
 static void waiter_append(struct waiter *w, struct line *l)
 {
 	w->line = l;

@@ -84,6 +84,9 @@ void coh_store_slow(struct vcpu *c, struct line *l, const void *p);
 void coh_rmw_slow(struct vcpu *c, struct line *l, const void *p);
 void coh_rmw_local_slow(struct vcpu *c, struct line *l, const void *p);
 
+/* Forgets what @c was waiting for: it will never be resumed where it waits. */
+void coh_forget_waits(struct vcpu *c);
+
 /* Sleeps until the copy of @p's line that this CPU holds is taken away; returns at once when it holds none. */
 void coh_wait_line(const void *p);
 

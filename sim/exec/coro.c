@@ -17,7 +17,7 @@
 #if defined(CORO_ASAN) || defined(CORO_TSAN)
 #define STACK_SIZE (256UL * 1024)
 #else
-#define STACK_SIZE (60UL * 1024)
+#define STACK_SIZE (124UL * 1024)
 #endif
 #define GUARD_SIZE 4096UL
 

@@ -167,7 +167,7 @@ int engine_spawn(struct engine *e, struct proc *p, uint64_t start_ps, void (*fn)
 	p->body = fn;
 	p->arg = arg;
 	engine_push(e, &e->procs, start_ps, p, p->generation);
-	return e->error;
+	return e->error == -ENOMEM ? e->error : 0;
 }
 
 void proc_destroy(struct proc *p)

@@ -189,7 +189,12 @@ int sim_start_cpu(struct sim *s, uint32_t cpu, void (*body)(void *arg), void *ar
 	uint64_t now = c->proc.now_ps;
 
 	assert(cpu < s->cpu_count);
+	/* Whatever it was in the middle of is over. */
 	proc_destroy(&c->proc);
+	coh_forget_waits(c);
+	c->irq_depth = 0;
+	c->irqs = NULL;
+	c->state = VCPU_RUNNING;
 	return engine_spawn(&s->engine, &c->proc, now, body, arg);
 }
 

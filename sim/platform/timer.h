@@ -18,7 +18,10 @@ struct sim_timer {
  */
 void mod_timer(struct sim_timer *timer, uint64_t delay_ns);
 
-/* Makes sure that @timer does not run any more; nothing happens when it is not armed. */
+/*
+ * Makes sure that @timer does not run any more; nothing happens when it is not armed. A handler that is running on
+ * another CPU is not waited for: the caller is alone by then.
+ */
 void del_timer_sync(struct sim_timer *timer);
 
 #endif

@@ -27,6 +27,8 @@
 
 #define PGD 0x7654321000ULL /* looked at by nobody here */
 
+OBJ_TYPE_PLAIN(test_info, "device_domain_info");
+
 struct fixture {
 	void *sim; /* as sim_test_setup() leaves it */
 	struct vtd_double hw;
@@ -366,6 +368,12 @@ static void polls_drop_the_lock(void **state)
 
 /* ---- context entries ---- */
 
+/* In shared memory, as a device's is: accesses to it are charged. */
+static struct device_domain_info *new_info(void)
+{
+	return shared_alloc(&test_info_type, sizeof(struct device_domain_info));
+}
+
 static void make_info(struct device_domain_info *info, struct fixture *f, uint8_t bus, uint8_t devfn, bool ats)
 {
 	*info = (struct device_domain_info){ .bus = bus, .devfn = devfn, .iommu = f->iommu, .ats_supported = ats };
@@ -414,54 +422,54 @@ static void legacy_entries_body(void *arg)
 {
 	const struct vtd_event wbf = { .unit = 0, .kind = VTD_EVENT_WBF };
 	struct fixture *f = arg;
-	struct device_domain_info info;
+	struct device_domain_info *info = new_info();
 	uint64_t entry;
 
 	create(f, CAP | CAP_CM | CAP_RWBF, 0, false);
-	make_info(&info, f, 0x5a, 0xf9, false);
+	make_info(info, f, 0x5a, 0xf9, false);
 	f->log.count = 0;
-	assert_int_equal(iommu_set_context(f->iommu, &info, PGD, 2, 0x12, 0, false), 0);
+	assert_int_equal(iommu_set_context(f->iommu, info, PGD, 2, 0x12, 0, false), 0);
 	entry = legacy_entry(f, 0x5a, 0xf9);
 	assert_int_equal(read64(f, entry), 0x7654321001);
 	assert_int_equal(read64(f, entry + 8), 0x1202);
 	check_pair(f, context_desc(0, 0x5af9), domain_desc(0x12));
 	/* The next device on the bus shares the table. */
-	make_info(&info, f, 0x5a, 0x00, true);
-	assert_int_equal(iommu_set_context(f->iommu, &info, PGD + 4096, 3, 0xff, 1, false), 0);
+	make_info(info, f, 0x5a, 0x00, true);
+	assert_int_equal(iommu_set_context(f->iommu, info, PGD + 4096, 3, 0xff, 1, false), 0);
 	assert_int_equal(legacy_entry(f, 0x5a, 0), entry - 0xf90);
 	assert_int_equal(read64(f, entry - 0xf90), 0x7654322005);
 	assert_int_equal(read64(f, entry - 0xf90 + 8), 0xff03);
 	check_pair(f, context_desc(0, 0x5a00), domain_desc(0xff));
 
 	/* Pass-through: no tables. */
-	make_info(&info, f, 0x00, 0x08, false);
-	assert_int_equal(iommu_set_context(f->iommu, &info, PGD, 3, 1, 2, false), 0);
+	make_info(info, f, 0x00, 0x08, false);
+	assert_int_equal(iommu_set_context(f->iommu, info, PGD, 3, 1, 2, false), 0);
 	assert_int_equal(read64(f, legacy_entry(f, 0, 8)), 9);
 	assert_int_equal(read64(f, legacy_entry(f, 0, 8) + 8), 0x103);
 	check_pair(f, context_desc(0, 0x0008), domain_desc(1));
 
-	make_info(&info, f, 0x5a, 0xf9, false);
-	iommu_clear_context(f->iommu, &info);
+	make_info(info, f, 0x5a, 0xf9, false);
+	iommu_clear_context(f->iommu, info);
 	check_pair(f, context_desc(0x12, 0x5af9), domain_desc(0x12));
 	assert_int_equal(read64(f, entry) | read64(f, entry + 8), 0);
 	assert_int_equal(read64(f, entry - 0xf90), 0x7654322005);
 	/* A bus on which there is nothing */
-	make_info(&info, f, 0x33, 0, false);
-	iommu_clear_context(f->iommu, &info);
+	make_info(info, f, 0x33, 0, false);
+	iommu_clear_context(f->iommu, info);
 	assert_int_equal(f->log.count, 0);
 	iommu_destroy(f->iommu);
 
 	/* Without caching mode the install only flushes the write buffer, if there is one. */
 	create(f, CAP | CAP_RWBF, 0, false);
-	make_info(&info, f, 1, 1, false);
-	assert_int_equal(iommu_set_context(f->iommu, &info, PGD, 2, 5, 0, false), 0);
+	make_info(info, f, 1, 1, false);
+	assert_int_equal(iommu_set_context(f->iommu, info, PGD, 2, 5, 0, false), 0);
 	vtd_log_check(&f->log, &wbf, 1);
 	iommu_destroy(f->iommu);
 	create(f, CAP, 0, false);
-	make_info(&info, f, 1, 1, false);
-	assert_int_equal(iommu_set_context(f->iommu, &info, PGD, 2, 5, 0, false), 0);
+	make_info(info, f, 1, 1, false);
+	assert_int_equal(iommu_set_context(f->iommu, info, PGD, 2, 5, 0, false), 0);
 	vtd_log_check(&f->log, NULL, 0);
-	iommu_clear_context(f->iommu, &info);
+	iommu_clear_context(f->iommu, info);
 	check_pair(f, context_desc(5, 0x0101), domain_desc(5));
 	iommu_destroy(f->iommu);
 }
@@ -500,52 +508,52 @@ static void check_pasid_entry(const struct fixture *f, const struct device_domai
 static void scalable_entries_body(void *arg)
 {
 	struct fixture *f = arg;
-	struct device_domain_info info, high;
+	struct device_domain_info *info = new_info(), *high = new_info();
 	uint64_t entry;
 
 	create(f, CAP, 0, true);
 	f->log.count = 0;
-	make_info(&info, f, 0x21, 0x7f, true);
-	assert_int_equal(iommu_set_context(f->iommu, &info, PGD, 3, 0x34, 0, true), 0);
+	make_info(info, f, 0x21, 0x7f, true);
+	assert_int_equal(iommu_set_context(f->iommu, info, PGD, 3, 0x34, 0, true), 0);
 	/* P, AW 3, first stage; domain id; five levels */
-	check_pasid_entry(f, &info, 0x4d, 0x34, 0x7654321004);
+	check_pasid_entry(f, info, 0x4d, 0x34, 0x7654321004);
 	vtd_log_check(&f->log, NULL, 0);
-	make_info(&high, f, 0x21, 0x80, false);
-	assert_int_equal(iommu_set_context(f->iommu, &high, PGD, 2, 0x35, 0, false), 0);
+	make_info(high, f, 0x21, 0x80, false);
+	assert_int_equal(iommu_set_context(f->iommu, high, PGD, 2, 0x35, 0, false), 0);
 	/* P, AW 2, second stage */
-	check_pasid_entry(f, &high, 0x7654321089, 0x35, 0);
-	check_pasid_entry(f, &info, 0x4d, 0x34, 0x7654321004);
+	check_pasid_entry(f, high, 0x7654321089, 0x35, 0);
+	check_pasid_entry(f, info, 0x4d, 0x34, 0x7654321004);
 
 	/* What is removed is gone, all of it; the tables stay the device's. */
 	f->log.count = 0;
-	entry = pasid_entry_of(f, &info);
-	iommu_clear_context(f->iommu, &info);
-	check_pasid_entry(f, &info, 0, 0, 0);
+	entry = pasid_entry_of(f, info);
+	iommu_clear_context(f->iommu, info);
+	check_pasid_entry(f, info, 0, 0, 0);
 	check_pair(f, pasid_desc(0x34), pasid_iotlb_desc(0x34));
-	iommu_clear_context(f->iommu, &high);
-	check_pasid_entry(f, &high, 0, 0, 0);
+	iommu_clear_context(f->iommu, high);
+	check_pasid_entry(f, high, 0, 0, 0);
 	check_pair(f, pasid_desc(0x35), domain_desc(0x35));
 	/* Nothing is there any more, so nothing is cached of it. */
-	iommu_clear_context(f->iommu, &high);
+	iommu_clear_context(f->iommu, high);
 	vtd_log_check(&f->log, NULL, 0);
 
-	assert_int_equal(iommu_set_context(f->iommu, &info, PGD, 2, 0x36, 0, false), 0);
-	assert_int_equal(pasid_entry_of(f, &info), entry);
-	check_pasid_entry(f, &info, 0x7654321089, 0x36, 0);
-	iommu_clear_context(f->iommu, &info);
+	assert_int_equal(iommu_set_context(f->iommu, info, PGD, 2, 0x36, 0, false), 0);
+	assert_int_equal(pasid_entry_of(f, info), entry);
+	check_pasid_entry(f, info, 0x7654321089, 0x36, 0);
+	iommu_clear_context(f->iommu, info);
 	f->log.count = 0;
 
-	assert_int_equal(iommu_set_context(f->iommu, &info, 0, 3, 1, 2, false), 0);
-	check_pasid_entry(f, &info, 0x10d, 1, 0); /* P, AW 3, pass-through */
-	iommu_clear_context(f->iommu, &info);
+	assert_int_equal(iommu_set_context(f->iommu, info, 0, 3, 1, 2, false), 0);
+	check_pasid_entry(f, info, 0x10d, 1, 0); /* P, AW 3, pass-through */
+	iommu_clear_context(f->iommu, info);
 	check_pair(f, pasid_desc(1), pasid_iotlb_desc(1));
 	iommu_destroy(f->iommu);
 
 	/* Four levels, and walks that snoop. */
 	create(f, CAP_4LEVEL, ECAP_SMPWC, true);
-	make_info(&info, f, 0, 0, false);
-	assert_int_equal(iommu_set_context(f->iommu, &info, PGD, 2, 0xffff, 0, true), 0);
-	check_pasid_entry(f, &info, 0x49, 0x80ffff, 0x7654321000);
+	make_info(info, f, 0, 0, false);
+	assert_int_equal(iommu_set_context(f->iommu, info, PGD, 2, 0xffff, 0, true), 0);
+	check_pasid_entry(f, info, 0x49, 0x80ffff, 0x7654321000);
 	iommu_destroy(f->iommu);
 }
 
@@ -556,20 +564,20 @@ static void scalable_caching_mode_body(void *arg)
 {
 	const struct vtd_event wbf = { .unit = 0, .kind = VTD_EVENT_WBF };
 	struct fixture *f = arg;
-	struct device_domain_info info;
+	struct device_domain_info *info = new_info();
 	bool first_stage;
 
 	for (first_stage = false;; first_stage = true) {
 		create(f, CAP | CAP_CM, 0, true);
-		make_info(&info, f, 2, 2, false);
+		make_info(info, f, 2, 2, false);
 		f->log.count = 0;
-		assert_int_equal(iommu_set_context(f->iommu, &info, PGD, 3, 0x77, 0, first_stage), 0);
+		assert_int_equal(iommu_set_context(f->iommu, info, PGD, 3, 0x77, 0, first_stage), 0);
 		check_pair(f, pasid_desc(0x77), pasid_iotlb_desc(0x77));
 		iommu_destroy(f->iommu);
 		create(f, CAP | CAP_RWBF, 0, true);
-		make_info(&info, f, 2, 2, false);
+		make_info(info, f, 2, 2, false);
 		f->log.count = 0;
-		assert_int_equal(iommu_set_context(f->iommu, &info, PGD, 3, 0x77, 0, first_stage), 0);
+		assert_int_equal(iommu_set_context(f->iommu, info, PGD, 3, 0x77, 0, first_stage), 0);
 		vtd_log_check(&f->log, &wbf, 1);
 		iommu_destroy(f->iommu);
 		if (first_stage)

@@ -558,6 +558,7 @@ static void test_prefetchw(void **state)
 	static const struct step steps[] = {
 		{ 0, 0, STORE, 0, 500 },
 		{ 1, 100000, LOAD, 0, 150500 },
+		{ 1, 150500, WAIT, 0, 250000 }, /* the prefetch takes the line as a store does */
 		{ 0, 200000, PREFETCHW, 0, 200000 },
 		{ 0, 200000, MB, 0, 206000 },
 		{ 0, 300000, PREFETCHW, 0, 300000 }, /* has it */
