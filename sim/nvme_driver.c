@@ -34,10 +34,15 @@ struct nvme_queue *nvme_alloc_queue(struct device *dev, struct mmio_device *db, 
 	q->cqes = shared_alloc_aligned(&nvme_cq_type, cq_size, PAGE_SIZE);
 	q->iods = calloc(q->q_depth, sizeof(*q->iods));
 	if (!q->sq_cmds || !q->cqes || !q->iods)
-		return NULL;
+		goto err;
 	q->sq_dma_addr = dma_map_coherent(dev, q->sq_cmds, sq_size);
 	q->cq_dma_addr = dma_map_coherent(dev, q->cqes, cq_size);
-	return q->sq_dma_addr && q->cq_dma_addr ? q : NULL;
+	if (q->sq_dma_addr && q->cq_dma_addr)
+		return q;
+err:
+	/* What is simulated memory goes with the simulation. */
+	free(q->iods);
+	return NULL;
 }
 
 /* Where the device finds page @i: consecutive addresses behind an IOMMU, the pages themselves without. */

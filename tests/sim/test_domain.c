@@ -922,6 +922,36 @@ static void map_errors_body(void *arg)
 
 RUN(map_errors)
 
+/* A page that is mapped already stays what it is when another mapping of it fails. */
+static void map_twice_body(void *arg)
+{
+	const uint64_t end = 1ULL << 48;
+	struct fixture *f = arg;
+	struct device *dev;
+
+	add_unit(f, 0, CAP_4LEVEL | ND_16, false);
+	dev = add_device(f, 0, 0);
+	new_domain(f, POLICY_ALWAYS, false, false);
+	assert_int_equal(intel_iommu_attach_device(f->domain, dev), 0);
+	assert_int_equal(iommu_map(f->domain, 0x10000, BUF_PHYS, 8192, DMA_PTE_READ), 0);
+	assert_int_equal(iommu_map(f->domain, 0x10000, 2 * BUF_PHYS, 4096, DMA_PTE_READ), -EEXIST);
+	assert_int_equal(translate(f, dev, 0x10000, false), BUF_PHYS);
+	/* From two pages before it on: these two are mapped, and go again. */
+	assert_int_equal(iommu_map(f->domain, 0xe000, 2 * BUF_PHYS, 4 * 4096, DMA_PTE_READ), -EEXIST);
+	assert_int_equal(translate(f, dev, 0xe000, false), UINT64_MAX);
+	assert_int_equal(translate(f, dev, 0xf000, false), UINT64_MAX);
+	assert_int_equal(translate(f, dev, 0x10000, false), BUF_PHYS);
+	assert_int_equal(translate(f, dev, 0x11000, false), BUF_PHYS + 4096);
+	/* Too wide: nothing of it is mapped, so nothing is taken back. */
+	assert_int_equal(iommu_map(f->domain, end - 8192, BUF_PHYS, 4096, DMA_PTE_READ), 0);
+	assert_int_equal(iommu_map(f->domain, end - 8192, BUF_PHYS, 12288, DMA_PTE_READ), -EFAULT);
+	assert_int_equal(translate(f, dev, end - 8192, false), BUF_PHYS);
+	device_block_translation(dev);
+	domain_free(f->domain);
+}
+
+RUN(map_twice)
+
 /* Memory runs out while a page is mapped next to others. */
 static void map_short_of_memory_body(void *arg)
 {
@@ -1006,6 +1036,8 @@ static void attach_short_of_memory_body(void *arg)
 	struct fixture *f = arg;
 	unsigned int kind;
 
+	/* Nor is there any for the way back. */
+	f->stays_short = true;
 	for (kind = 0; kind < 4; kind++) {
 		bool scalable = kind & 1, lazy = kind & 2;
 		struct device *dev;
@@ -1055,6 +1087,8 @@ static void first_attach_short_of_memory_body(void *arg)
 	struct fixture *f = arg;
 	unsigned int kind;
 
+	/* Nor is there any for the way back. */
+	f->stays_short = true;
 	for (kind = 0; kind < 4; kind++) {
 		bool scalable = kind & 1, identity = kind & 2;
 		struct device *dev;
@@ -1302,6 +1336,7 @@ int main(void)
 		TEST(superpages),
 		TEST(common_superpages),
 		TEST(map_errors),
+		TEST(map_twice),
 		TEST(map_short_of_memory),
 		TEST(map_half),
 		TEST(attach_short_of_memory),
