@@ -55,12 +55,11 @@ uint16_t domain_id_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
 }
 
 /*
- * Readers walk the array without a lock, so a new one replaces it. @add is put in its place, or @drop left out. The
- * old array is freed at once: attach and detach of one domain are serialised, and only policy legacy reads it
- * elsewhere, never while a unit comes or goes.
+ * Readers walk the array without a lock, so a new one with @add in its place replaces it. The old one is freed at
+ * once: attach and detach of one domain are serialised, and only policy legacy reads it elsewhere, never while a
+ * unit comes or goes.
  */
-static int iommu_array_replace(struct dmar_domain *domain, struct iommu_domain_info *add,
-			       struct iommu_domain_info *drop)
+static int iommu_array_add(struct dmar_domain *domain, struct iommu_domain_info *add)
 {
 	struct iommu_array *old = iommu_array_head(domain), *array;
 	uint32_t count = old ? READ_ONCE(old->count) : 0, i, n = 0;
@@ -76,8 +75,7 @@ static int iommu_array_replace(struct dmar_domain *domain, struct iommu_domain_i
 			WRITE_ONCE(array->info[n++], add);
 			add = NULL;
 		}
-		if (info != drop)
-			WRITE_ONCE(array->info[n++], info);
+		WRITE_ONCE(array->info[n++], info);
 	}
 	if (add)
 		WRITE_ONCE(array->info[n++], add);
@@ -85,6 +83,21 @@ static int iommu_array_replace(struct dmar_domain *domain, struct iommu_domain_i
 	smp_store_release(&domain->iommu_array.head, array);
 	shared_free(old);
 	return 0;
+}
+
+/* In place, as xa_erase(): detaching needs no memory. */
+static void iommu_array_remove(struct dmar_domain *domain, struct iommu_domain_info *drop)
+{
+	struct iommu_array *array = iommu_array_head(domain);
+	uint32_t count = READ_ONCE(array->count), i, n = 0;
+
+	for (i = 0; i < count; i++) {
+		struct iommu_domain_info *info = READ_ONCE(array->info[i]);
+
+		if (info != drop)
+			WRITE_ONCE(array->info[n++], info);
+	}
+	WRITE_ONCE(array->count, n);
 }
 
 /* Levels of large pages that a unit has for a stage. */
@@ -140,7 +153,7 @@ static int domain_attach_iommu(struct dmar_domain *domain, struct intel_iommu *i
 	WRITE_ONCE(info->iommu, iommu);
 	WRITE_ONCE(info->refcnt, 1U);
 	WRITE_ONCE(info->did, (uint16_t)did);
-	ret = iommu_array_replace(domain, info, NULL);
+	ret = iommu_array_add(domain, info);
 	if (ret)
 		goto err_info;
 out:
@@ -162,7 +175,8 @@ static void domain_detach_iommu(struct dmar_domain *domain, struct intel_iommu *
 	info = iommu_array_find(domain, iommu);
 	assert(info);
 	WRITE_ONCE(info->refcnt, READ_ONCE(info->refcnt) - 1);
-	if (!READ_ONCE(info->refcnt) && !iommu_array_replace(domain, NULL, info)) {
+	if (!READ_ONCE(info->refcnt)) {
+		iommu_array_remove(domain, info);
 		iommu_free_domain_id(iommu, READ_ONCE(info->did));
 		shared_free(info);
 	}
@@ -540,16 +554,27 @@ uint64_t iommu_unmap(struct dmar_domain *domain, uint64_t iova, uint64_t size)
 	return unmapped;
 }
 
-/* Takes back what an attempt to map a range had mapped from its start on when it failed. */
-static void undo_mapping(struct dmar_domain *domain, uint64_t iova, uint64_t size)
+/*
+ * Takes back what an attempt to map a range had mapped, from its start on, when it failed: pages that lead where
+ * they were to lead, to @phys[i] each or, without that, to @paddr on.
+ */
+static void undo_mapping(struct dmar_domain *domain, uint64_t iova, const uint64_t *phys, uint64_t paddr,
+			 uint64_t size)
 {
 	struct iotlb_gather gather = { .start = UINT64_MAX };
 	uint64_t done = 0;
 
-	while (done < size && domain_iova_to_phys(domain, iova + done))
+	while (done < size &&
+	       domain_iova_to_phys(domain, iova + done) == (phys ? phys[done >> PAGE_SHIFT] : paddr + done))
 		done += intel_iommu_unmap(domain, iova + done, PAGE_SIZE, &gather);
 	if (done)
 		iotlb_sync(domain, &gather);
+}
+
+/* Errors that come when part of a range may be mapped; the others come before. */
+static bool is_halfway_error(int ret)
+{
+	return ret == -ENOMEM || ret == -EEXIST;
 }
 
 /* Maps @count pages, a run of contiguous ones at a time, and syncs once at the end (kernel iommu_map_sg()). */
@@ -569,7 +594,8 @@ static int map_pages(struct dmar_domain *domain, uint64_t iova, const uint64_t *
 		intel_iommu_iotlb_sync_map(domain, iova, count * PAGE_SIZE);
 		return 0;
 	}
-	undo_mapping(domain, iova, count * PAGE_SIZE);
+	if (is_halfway_error(ret))
+		undo_mapping(domain, iova, phys, 0, count * PAGE_SIZE);
 	return ret;
 }
 
@@ -584,8 +610,8 @@ int iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t paddr, uint64_
 	ret = intel_iommu_map(domain, iova, paddr, size, prot);
 	if (!ret)
 		intel_iommu_iotlb_sync_map(domain, iova, size);
-	else
-		undo_mapping(domain, iova, size);
+	else if (is_halfway_error(ret))
+		undo_mapping(domain, iova, NULL, paddr, size);
 	return ret;
 }
 

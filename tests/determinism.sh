@@ -8,7 +8,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-arguments=(run --output-format json --runtime 5ms --warmup 2ms --repetitions 2)
+common=(run --output-format json --runtime 5ms --warmup 2ms --repetitions 2)
+scenarios=(
+	""
+	"--invalidation strict --bs 16k --rw randrw --queues 2 --lock mcs"
+	"--stage first --policy dynamic --bridge separate --lock ticket --layout padded"
+	"--devices 5 --jobs 20 --iodepth 4 --cm 1 --ats --device-latency-dist exponential"
+)
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -18,9 +24,12 @@ status=0
 for build in release debug asan clang; do
 	program=build/$build/simbench
 	[ -x "$program" ] || continue
-	"$program" "${arguments[@]}" >"$tmp/$build.json"
-	# -e: a document without results must not equal another one without.
-	jq -e '.results | select(length > 0)' "$tmp/$build.json" >"$tmp/$build.results"
+	for scenario in "${scenarios[@]}"; do
+		read -ra arguments <<<"$scenario"
+		"$program" "${common[@]}" "${arguments[@]}" >"$tmp/one.json" 2>/dev/null
+		# -e: a document without results must not equal another one without.
+		jq -e '.results | select(length > 0)' "$tmp/one.json" >>"$tmp/$build.results"
+	done
 	if ! cmp "$tmp/release.results" "$tmp/$build.results"; then
 		diff "$tmp/release.results" "$tmp/$build.results" | head -n 20
 		status=1
