@@ -12,13 +12,9 @@
 
 /*
  * Only pages that a coroutine touches cost memory. The deepest path is a device callback that runs on the stack of
- * the CPU that happened to yield; sanitizers multiply the frames.
+ * the CPU that happened to yield; sanitizers and unoptimised builds multiply the frames.
  */
-#if defined(CORO_ASAN) || defined(CORO_TSAN)
-#define STACK_SIZE (256UL * 1024)
-#else
-#define STACK_SIZE (124UL * 1024)
-#endif
+#define STACK_SIZE (252UL * 1024)
 #define GUARD_SIZE 4096UL
 
 /*
