@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bench/builtin_ini.h"
+#include "bench/scenario.h"
 #include "bench/version.h"
 
 int cmd_fail(int code, const char *format, ...)
@@ -51,6 +52,8 @@ int cmd_parse(struct options *o, unsigned int scope, int argc, char **args, cons
 	}
 	if (!ret)
 		ret = options_validate(o, &err);
+	if (!ret)
+		ret = scenario_use_engine(o, &err);
 	if (ret == -ENOMEM)
 		return cmd_fail(EXIT_FAILED, "out of memory");
 	if (ret)

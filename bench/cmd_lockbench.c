@@ -24,6 +24,7 @@ struct repetition {
 struct lock_run {
 	const struct cmd_context *ctx;
 	struct options *options;
+	lockbench_fn run;
 	struct topology topology;
 	uint32_t *pus; /* ascending */
 	struct lockbench_params params;
@@ -81,8 +82,8 @@ static void run_repetition(void *arg, uint64_t i)
 	if (*run->ctx->interrupted)
 		run->reps[i].ret = -EINTR;
 	else
-		run->reps[i].ret = lockbench_run(&run->topology, run->pus, (uint32_t)run->options->cpus, &sim,
-						 &run->params, &run->reps[i].result);
+		run->reps[i].ret = run->run(&run->topology, run->pus, (uint32_t)run->options->cpus, &sim,
+					    &run->params, &run->reps[i].result);
 	pthread_mutex_lock(&run->lock);
 	progress_update(&run->progress, ++run->done, run->options->repetitions);
 	pthread_mutex_unlock(&run->lock);
@@ -198,6 +199,8 @@ static void print_text(FILE *f, const struct lock_run *run, const struct lock_su
 	fprintf(f, "  fairness        Jain's index %.4f; %llu to %llu acquisitions a CPU\n", s->jain.mean,
 		(unsigned long long)t->min_per_cpu, (unsigned long long)t->max_per_cpu);
 	fprintf(f, "  contended       %.1f %%\n", 100 * report_ratio(t->contended, t->acquisitions));
+	if (o->engine == ENGINE_NATIVE)
+		return;
 	fprintf(f, "  wait            %.1f ns mean of the contended, %.1f ns max\n",
 		mean_ns(t->wait_total_ps, t->contended), (double)t->wait_max_ps / 1000);
 	fprintf(f, "  hand-over       %.1f ns mean of the contended, from release to acquisition\n",
@@ -274,7 +277,8 @@ static void print_warnings(const struct lock_summary *s)
 static int run_lockbench(struct lock_run *run)
 {
 	struct options *o = run->options;
-	struct runner runner = { .threads = (uint32_t)o->threads };
+	/* On real CPUs one at a time: they would disturb each other. */
+	struct runner runner = { .threads = o->engine == ENGINE_NATIVE ? 1 : (uint32_t)o->threads };
 	struct timespec start, end;
 	struct lock_summary summary;
 	int code, ret;
@@ -308,6 +312,7 @@ int cmd_lockbench(const struct cmd_context *ctx, int argc, char **args)
 	code = cmd_parse(&o, S_LOCK, argc, args, "Usage: simbench lockbench [OPTION...]");
 	if (code >= 0)
 		goto out;
+	run.run = o.engine == ENGINE_NATIVE ? native_lockbench_run : lockbench_run;
 	run.params = (struct lockbench_params){
 		.hold_ps = o.hold,
 		.think_ps = o.think,

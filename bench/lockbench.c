@@ -132,14 +132,14 @@ static void bench_setup(void *arg)
 		spin_lock_init(&b->lock->lock, "bench_lock");
 }
 
-static void collect_fairness(const struct bench *b, struct lockbench_result *r)
+void lockbench_fairness(const void *first, size_t stride, uint32_t cpu_count, struct lockbench_result *r)
 {
 	unsigned __int128 sum = 0, squares = 0;
 	uint32_t i;
 
 	r->min_per_cpu = UINT64_MAX;
-	for (i = 0; i < b->cpu_count; i++) {
-		uint64_t n = b->cpus[i].acquisitions;
+	for (i = 0; i < cpu_count; i++) {
+		uint64_t n = *(const uint64_t *)(const void *)((const char *)first + i * stride);
 
 		if (n < r->min_per_cpu)
 			r->min_per_cpu = n;
@@ -149,7 +149,7 @@ static void collect_fairness(const struct bench *b, struct lockbench_result *r)
 		squares += (unsigned __int128)n * n;
 	}
 	/* 8192 CPUs with 1e9 acquisitions each take 116 bits. */
-	r->jain_ppb = (uint64_t)(sum * sum * 1000000000 / (b->cpu_count * squares));
+	r->jain_ppb = (uint64_t)(sum * sum * 1000000000 / (cpu_count * squares));
 }
 
 static void bench_collect(struct bench *b)
@@ -166,8 +166,8 @@ static void bench_collect(struct bench *b)
 	r->wait_max_ps = ls->wait_max_ps;
 	r->hold_total_ps = ls->hold_total_ps;
 	r->handover_total_ps = ls->handover_total_ps;
-	collect_fairness(b, r);
-	for (i = 0; i < region->used >> CACHE_LINE_SHIFT; i++) {
+	lockbench_fairness(&b->cpus[0].acquisitions, sizeof(b->cpus[0]), b->cpu_count, r);
+	for (i = 0; i < region->memory.used >> CACHE_LINE_SHIFT; i++) {
 		r->transfers_local += region->stats[i].transfers_local;
 		r->transfers_remote += region->stats[i].transfers_remote;
 		r->stall_ps += region->stats[i].stall_ps;

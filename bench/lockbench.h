@@ -6,9 +6,12 @@
 #define SIMBENCH_LOCKBENCH_H
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "sim/exec/virtual.h"
+#include "sim/exec/params.h"
+
+struct topology;
 
 struct lockbench_params {
 	uint64_t hold_ps;  /* work inside the critical section */
@@ -34,6 +37,11 @@ struct lockbench_result {
 	uint64_t events;     /* that the engine dispatched */
 };
 
+/* One repetition, on whichever executor. */
+typedef int (*lockbench_fn)(const struct topology *topology, const uint32_t *pus, uint32_t cpu_count,
+			    const struct sim_params *sim, const struct lockbench_params *params,
+			    struct lockbench_result *result);
+
 /**
  * lockbench_run - simulate one repetition
  * @topology: machine
@@ -49,5 +57,27 @@ struct lockbench_result {
 int lockbench_run(const struct topology *topology, const uint32_t *pus, uint32_t cpu_count,
 		  const struct sim_params *sim, const struct lockbench_params *params,
 		  struct lockbench_result *result);
+
+/**
+ * native_lockbench_run - the same on real CPUs
+ *
+ * Parameters as above; @topology is this machine's, and a CPU may come twice in @pus. Of the result, waits, holds
+ * and line transfers stay 0: a clock that could see them would be most of what it saw. Violations are counted by
+ * writes to the data lines that got lost, so none are found without such lines.
+ *
+ * Returns 0, -EINTR when it was interrupted, or as native_run().
+ */
+int native_lockbench_run(const struct topology *topology, const uint32_t *pus, uint32_t cpu_count,
+			 const struct sim_params *sim, const struct lockbench_params *params,
+			 struct lockbench_result *result);
+
+/**
+ * lockbench_fairness - least and most acquisitions of a CPU, and Jain's index
+ * @first: the first CPU's acquisitions, a uint64_t; they are not all 0
+ * @stride: bytes from one CPU's to the next one's
+ * @cpu_count: how many there are
+ * @result: to fill in
+ */
+void lockbench_fairness(const void *first, size_t stride, uint32_t cpu_count, struct lockbench_result *result);
 
 #endif

@@ -23,6 +23,7 @@ ENUM_NAMES(LOCK, LOCK_LIST)
 ENUM_NAMES(LAYOUT, LAYOUT_LIST)
 ENUM_NAMES(LATDIST, LATDIST_LIST)
 ENUM_NAMES(THINKDIST, THINKDIST_LIST)
+ENUM_NAMES(ENGINE, ENGINE_LIST)
 ENUM_NAMES(FORMAT, FORMAT_LIST)
 ENUM_NAMES(WHEN, WHEN_LIST)
 
@@ -80,7 +81,8 @@ static const struct entry entries[] = {
 static const struct {
 	enum options_scope bit;
 	const char *name;
-} scopes[] = { { S_RUN, "run" }, { S_LOCK, "lockbench" }, { S_PING, "pingpong" }, { S_FIT, "fit" } };
+} scopes[] = { { S_RUN, "run" },      { S_LOCK, "lockbench" },	 { S_PING, "pingpong" }, { S_FIT, "fit" },
+	       { S_MAP, "mapbench" }, { S_CROSS, "crosscheck" }, { S_CAL, "calibrate" } };
 
 const char *option_section(unsigned int id)
 {

@@ -26,7 +26,11 @@ enum options_scope {
 	S_LOCK = 1 << 1,
 	S_PING = 1 << 2,
 	S_FIT = 1 << 3,
-	S_ALL = S_RUN | S_LOCK | S_PING | S_FIT,
+	S_MAP = 1 << 4,
+	S_CROSS = 1 << 5,
+	S_CAL = 1 << 6,
+	S_SIM = S_RUN | S_LOCK | S_PING | S_FIT | S_MAP | S_CROSS, /* takes a machine to simulate */
+	S_ALL = S_SIM | S_CAL,
 };
 
 #define FORMAT_LIST(X)         \
@@ -52,6 +56,7 @@ CONFIG_ENUM(output_when, WHEN_LIST)
 #define OPTION_ENUM_LAYOUT enum layout
 #define OPTION_ENUM_LATDIST enum latency_dist
 #define OPTION_ENUM_THINKDIST enum think_dist
+#define OPTION_ENUM_ENGINE enum engine_kind
 #define OPTION_ENUM_FORMAT enum output_format
 #define OPTION_ENUM_WHEN enum output_when
 

@@ -235,7 +235,7 @@ int options_man(FILE *f)
 		return ret;
 	fputs(".SH OPTIONS\n", f);
 	for (unsigned int id = 0; id < OPTION_COUNT; id++) {
-		char usage[192], facts[512], scopes[64] = "";
+		char usage[192], facts[512], scopes[128] = "";
 
 		if (strcmp(section, option_section(id))) {
 			section = option_section(id);

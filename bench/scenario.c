@@ -43,6 +43,35 @@ struct sim_params scenario_sim_params(const struct options *o, uint64_t seed)
 	return p;
 }
 
+static int replace_text(char **text, const char *with)
+{
+	char *copy = strdup(with);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+int scenario_use_engine(struct options *o, struct options_error *err)
+{
+	int ret = 0;
+
+	if (o->engine != ENGINE_NATIVE)
+		return 0;
+	if (options_given(o, OPTION_machine) && strcmp(o->machine, "host")) {
+		snprintf(err->msg, sizeof(err->msg),
+			 "%s %s: the native engine runs on this machine: leave it out, or say host",
+			 options_origin(o, OPTION_machine), o->machine);
+		return -EINVAL;
+	}
+	ret = replace_text(&o->machine, "host");
+	if (!ret && !options_given(o, OPTION_placement))
+		ret = replace_text(&o->placement, "cores");
+	return ret;
+}
+
 static int init_units(struct scenario *s)
 {
 	const struct options *o = &s->options;

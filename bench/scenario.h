@@ -34,4 +34,13 @@ void scenario_destroy(struct scenario *s);
 /* The parameters of repetition @repetition, 0..: those of the scenario with a seed of its own. */
 struct host_params scenario_params(const struct scenario *s, uint64_t repetition);
 
+/**
+ * scenario_use_engine - settle what the choice of the engine decides
+ * @o: parsed options; with the native engine, machine becomes "host" and placement "cores" unless they were given
+ * @err: message on error
+ *
+ * Returns 0, -ENOMEM, or -EINVAL for an option that has no meaning with the engine.
+ */
+int scenario_use_engine(struct options *o, struct options_error *err);
+
 #endif

@@ -16,6 +16,11 @@
 	X(POLICY_DYNAMIC, "dynamic") /* domain flag, set at attach */                          \
 	X(POLICY_STATIC, "static")   /* domain flag, set at allocation; attach refuses a mismatch */
 
+/* Which executor runs the hot path. */
+#define ENGINE_LIST(X)                                                       \
+	X(ENGINE_VIRTUAL, "virtual") /* simulated CPUs on a virtual clock */ \
+	X(ENGINE_NATIVE, "native")   /* this machine's CPUs, one pinned thread each, and its clock */
+
 /* Which devices share a PCIe bridge, hence an IOMMU group and a DMA domain; fact F6. */
 #define BRIDGE_LIST(X)             \
 	X(BRIDGE_SHARED, "shared") \
@@ -82,6 +87,7 @@
 		return "?";                              \
 	}
 
+CONFIG_ENUM(engine_kind, ENGINE_LIST)
 CONFIG_ENUM(policy, POLICY_LIST)
 CONFIG_ENUM(bridge_place, BRIDGE_LIST)
 CONFIG_ENUM(unit_place, PLACE_LIST)

@@ -29,7 +29,7 @@ static const int intel_domain_ops; /* an address to stand in domain.ops */
 
 static struct iommu_array *iommu_array_head(struct dmar_domain *domain)
 {
-	return READ_ONCE(domain->iommu_array.head);
+	return rcu_dereference(domain->iommu_array.head);
 }
 
 static struct iommu_domain_info *iommu_array_find(struct dmar_domain *domain, struct intel_iommu *iommu)
@@ -55,9 +55,8 @@ uint16_t domain_id_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
 }
 
 /*
- * Readers walk the array without a lock, so a new one with @add in its place replaces it. The old one is freed at
- * once: attach and detach of one domain are serialised, and only policy legacy reads it elsewhere, never while a
- * unit comes or goes.
+ * Readers walk the array without a lock, so a new one with @add in its place replaces it, and RCU frees the old
+ * one.
  */
 static int iommu_array_add(struct dmar_domain *domain, struct iommu_domain_info *add)
 {
@@ -80,8 +79,9 @@ static int iommu_array_add(struct dmar_domain *domain, struct iommu_domain_info 
 	if (add)
 		WRITE_ONCE(array->info[n++], add);
 	WRITE_ONCE(array->count, n);
-	smp_store_release(&domain->iommu_array.head, array);
-	shared_free(old);
+	rcu_assign_pointer(domain->iommu_array.head, array);
+	if (old)
+		shared_free_rcu(&old->rcu);
 	return 0;
 }
 
@@ -437,10 +437,12 @@ static int intel_iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t p
 /* Before v6.10 (facts F9): each unit of the domain, found without a lock. */
 static void legacy_iotlb_sync_map(struct dmar_domain *domain, uint64_t iova, uint64_t size)
 {
-	struct iommu_array *array = iommu_array_head(domain);
+	struct iommu_array *array;
 	uint32_t count, i;
 
 	compute(COST_XA_FOR_EACH);
+	rcu_read_lock();
+	array = iommu_array_head(domain);
 	count = array ? READ_ONCE(array->count) : 0;
 	for (i = 0; i < count; i++) {
 		struct iommu_domain_info *info = READ_ONCE(array->info[i]);
@@ -462,6 +464,7 @@ static void legacy_iotlb_sync_map(struct dmar_domain *domain, uint64_t iova, uin
 		desc = qi_desc_iotlb(cap, READ_ONCE(info->did), addr, mask, type);
 		qi_submit_sync(iommu, &desc, 1);
 	}
+	rcu_read_unlock();
 }
 
 /* What the whole project is about. */

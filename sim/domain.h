@@ -36,6 +36,7 @@ struct iommu_domain_info {
 
 /* What the kernel's xarray node is: read without a lock, replaced when a unit comes or goes. */
 struct iommu_array {
+	struct rcu_head rcu;
 	uint32_t count;
 	struct iommu_domain_info *info[]; /* by the unit's sequence number, ascending */
 };

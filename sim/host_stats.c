@@ -88,7 +88,7 @@ static int by_stall(const void *a, const void *b)
 static int collect_lines(const struct sim *s, struct host_result *r)
 {
 	const struct region *region = &s->region;
-	size_t lines = region->used >> CACHE_LINE_SHIFT, i;
+	size_t lines = region->memory.used >> CACHE_LINE_SHIFT, i;
 	struct host_line_result *table;
 	uint32_t slots = region->type_count * (MAX_LINES_PER_OBJECT + 1), k;
 

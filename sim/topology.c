@@ -421,6 +421,14 @@ static void order_packed(const struct topology *t, uint64_t *order)
 	qsort(order, t->pu_count, sizeof(*order), compare_keys);
 }
 
+/* Every core before any core's second thread, one NUMA node before the next. */
+static void order_cores(const struct topology *t, uint64_t *order)
+{
+	for (uint32_t i = 0; i < t->pu_count; i++)
+		order[i] = order_key(t->pu[i].smt_index, t->pu[i].numa_node, t->pu[i].core, i);
+	qsort(order, t->pu_count, sizeof(*order), compare_keys);
+}
+
 /* First deal each package's CPUs to its L3s in turn, then the packages' CPUs to the packages in turn. */
 static void order_spread(const struct topology *t, uint64_t *order)
 {
@@ -476,7 +484,8 @@ struct cpu_list {
 static int fail_syntax(const struct cpu_list *list)
 {
 	return fail(list->err, list->err_size, -EINVAL,
-		    "placement " QUOTE ": neither spread, nor packed, nor a list of CPUs 0-%u such as 0-3,8",
+		    "placement " QUOTE
+		    ": neither spread, nor packed, nor cores, nor a list of CPUs 0-%u such as 0-3,8",
 		    list->policy, list->t->pu_count - 1);
 }
 
@@ -552,6 +561,8 @@ int topology_place(const struct topology *t, const char *policy, unsigned int jo
 		order_spread(t, order);
 	else if (!strcmp(policy, "packed"))
 		order_packed(t, order);
+	else if (!strcmp(policy, "cores"))
+		order_cores(t, order);
 	else
 		count = order_listed(t, policy, order, err, err_size);
 	for (unsigned int job = 0; count > 0 && job < job_count; job++)

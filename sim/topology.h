@@ -71,8 +71,9 @@ void topology_destroy(struct topology *t);
  * @t: the machine
  * @policy: "spread", round robin over packages, then over the L3s of each, one job a core as long as cores are
  *	free, SMT siblings last, as the kernel's load balancer ends up (select_idle_core() before
- *	select_idle_smt()); "packed", the cores of package 0, then its SMT siblings, then the next package; or a
- *	list of CPU numbers and ranges such as "0-3,8,12-14", each at most once, in the order of the jobs
+ *	select_idle_smt()); "packed", the cores of package 0, then its SMT siblings, then the next package;
+ *	"cores", the cores of NUMA node 0, then of the next, and then the SMT siblings likewise; or a list of CPU
+ *numbers and ranges such as "0-3,8,12-14", each at most once, in the order of the jobs
  * @job_count: entries of @cpu_of_job; jobs beyond the last CPU of the policy start over at the first
  * @cpu_of_job: receives CPU numbers, 0..pu_count-1
  * @err: receives a message, without newline, that names @policy, on failure

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "sim/exec/engine.h"
+#include "sim/exec/params.h"
 #include "sim/platform/common.h"
 
 /* Agents are numbered from 1 in a line's owner field, so that fresh memory is a valid line. */
@@ -51,18 +52,6 @@ struct line {
 	uint32_t lock_index; /* 1 + index of the lock table's entry for a lock on this line, 0: none */
 	uint16_t owner;	     /* 1 + number of the agent that holds it exclusively, else NO_OWNER */
 	uint16_t flags;
-};
-
-/* Distance classes of two agents, from the topology. */
-enum coh_class { COH_SELF, COH_SMT, COH_L3, COH_PACKAGE, COH_REMOTE, COH_CLASS_COUNT };
-
-struct coh_params {
-	uint64_t latency_ps[COH_CLASS_COUNT];
-	uint64_t l1_hit_ps;
-	uint64_t atomic_ps;
-	uint32_t write_occupancy_pct;	   /* 0..100 */
-	uint32_t dirty_read_occupancy_pct; /* 0..100 */
-	uint64_t read_occupancy_ps;
 };
 
 /* Where an agent (a CPU, a device, a VT-d unit) sits. */

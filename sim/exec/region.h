@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * region.h - simulated memory: one reserved range of addresses, handed out by a jemalloc arena of its own
+ * region.h - simulated memory: an arena, and beside it, for every line, its coherence state, its statistics and
+ * what object it belongs to
  *
- * The arena's extent hooks hand out the range from its start, so that the same sequence of allocations gives the
- * same offsets in every run. Beside it lie, for every line, its coherence state, its statistics and what object it
- * belongs to. All of it is reserved only; pages cost memory when touched.
+ * All of it is reserved only; pages cost memory when touched.
  */
 #ifndef SIMBENCH_EXEC_REGION_H
 #define SIMBENCH_EXEC_REGION_H
@@ -12,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sim/exec/arena.h"
 #include "sim/platform/common.h"
 
 struct line;
@@ -26,18 +26,13 @@ struct line_object {
 };
 
 struct region {
-	char *base;
-	size_t size;
-	size_t used; /* bytes that the hooks have handed out */
-	unsigned int arena;
-	int alloc_flags; /* for mallocx() */
+	struct arena memory;
 	struct line *lines;
 	struct line_stats *stats;
 	struct line_object *objects;
 	const struct obj_type *types[REGION_MAX_TYPES];
 	uint32_t type_count;
 	uint64_t live_objects, live_bytes; /* allocated and not freed */
-	void *hooks;
 };
 
 /* Returns 0, -ENOMEM, or -EAGAIN when jemalloc gives no further arena. */
@@ -61,7 +56,7 @@ void region_reset_stats(struct region *r);
 
 static inline size_t region_line_index(const struct region *r, const void *p)
 {
-	return (size_t)((const char *)p - r->base) >> CACHE_LINE_SHIFT;
+	return (size_t)((const char *)p - r->memory.base) >> CACHE_LINE_SHIFT;
 }
 
 #endif

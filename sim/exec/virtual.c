@@ -13,7 +13,7 @@ OBJ_TYPE_PLAIN(mcs_cpu_nodes, "mcs nodes");
 const struct obj_type page_table_type = { "page table", NULL, 0 };
 
 /* A set takes up to 1 KiB, at 8192 CPUs, and every line that CPUs share needs one. Reserved only. */
-#define SETS_SIZE(region) ((region)->size / 4)
+#define SETS_SIZE(region) ((region)->memory.size / 4)
 
 /* The consecutive CPUs, around @cpu, that agree with it on the place's member at @offset. */
 static struct cpu_range range_around(const struct sim *s, uint32_t cpu, size_t offset)
@@ -37,8 +37,8 @@ static void vcpu_init(struct sim *s, uint32_t cpu, uint32_t pu)
 	c->tag = (uint16_t)(cpu + 1);
 	c->pu = pu;
 	c->place = s->places[cpu];
-	c->lines_bias =
-		(uintptr_t)s->region.lines - ((uintptr_t)s->region.base >> CACHE_LINE_SHIFT) * sizeof(struct line);
+	c->lines_bias = (uintptr_t)s->region.lines -
+			((uintptr_t)s->region.memory.base >> CACHE_LINE_SHIFT) * sizeof(struct line);
 	c->l1_hit_ps = s->params.coh.l1_hit_ps;
 	c->atomic_ps = s->params.coh.atomic_ps;
 	c->step_ps = s->params.step_ps;

@@ -8,11 +8,10 @@
 #include "sim/config_enums.h"
 #include "sim/exec/coherence.h"
 #include "sim/exec/engine.h"
+#include "sim/exec/params.h"
 #include "sim/exec/region.h"
 #include "sim/lock.h"
 #include "sim/topology.h"
-
-#define SIM_MAX_CPUS 8192
 
 /* One pending interrupt source; whoever owns it embeds it. */
 struct irq {
@@ -46,6 +45,8 @@ struct vcpu {
 	uint16_t tag;	    /* id + 1, as in a line's owner field */
 	uint16_t irq_depth; /* >0: interrupts are off */
 	enum vcpu_state state;
+	uint32_t rcu_nesting; /* read-side sections; in one since rcu_since, in the order of sim->rcu_seq */
+	uint64_t rcu_since;   /* 0: in none */
 	uint64_t irq_off_since_ps;
 	struct irq *irqs;				   /* pending, earliest first */
 	uint64_t core_mask, l3_mask, package_mask;	   /* CPUs beside and including this one, up to 64 CPUs */
@@ -82,24 +83,6 @@ struct lock_class {
 	uint32_t count;
 };
 
-/* run --explain: costs that one run leaves out. */
-struct sim_without {
-	bool lock_word;
-	bool mcs_nodes;
-	bool hold;
-};
-
-struct sim_params {
-	struct coh_params coh;
-	uint64_t step_ps[COST_STEP_COUNT];
-	uint64_t mmio_write_ps; /* CPU side of a posted register write */
-	uint64_t mmio_read_ps;	/* round trip */
-	uint64_t irq_ps;	/* to enter and leave an interrupt */
-	enum lock_kind lock;
-	struct sim_without without;
-	uint64_t seed;
-};
-
 struct sim {
 	struct engine engine;
 	struct region region;
@@ -119,6 +102,8 @@ struct sim {
 	struct lock_class lock_classes[SIM_MAX_LOCK_CLASSES];
 	uint32_t lock_class_count;
 	struct timer_event *timers; /* armed */
+	uint64_t rcu_seq;
+	struct rcu_head *rcu_callbacks; /* objects to free when their last reader is gone */
 	uint64_t measure_start_ps;
 	struct mcs_cpu_nodes *mcs_nodes; /* by CPU */
 };

@@ -4,6 +4,8 @@
 #include "platform.h"
 
 /*
+ * The table is the host's own, not simulated memory: its atomics cost a simulated CPU nothing.
+ *
  * Two levels: with thousands of domains on thousands of CPUs, most of which never meet, a flat table of pointers
  * would outgrow what it points to.
  */
@@ -44,19 +46,37 @@ void percpu_destroy(struct percpu *pc)
 	pc->leaf = NULL;
 }
 
+static struct percpu_leaf *leaf_of(const struct percpu *pc, uint32_t cpu)
+{
+	return __atomic_load_n(&pc->leaf[cpu >> LEAF_SHIFT], __ATOMIC_ACQUIRE);
+}
+
+/* CPUs of one leaf may come here at the same time: the first one's stays. */
+static struct percpu_leaf *leaf_alloc(struct percpu *pc, uint32_t cpu)
+{
+	struct percpu_leaf *leaf = calloc(1, sizeof(*leaf)), *first = NULL;
+
+	if (leaf && !__atomic_compare_exchange_n(&pc->leaf[cpu >> LEAF_SHIFT], &first, leaf, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		free(leaf);
+		leaf = first;
+	}
+	return leaf;
+}
+
 static void *percpu_alloc(struct percpu *pc, uint32_t cpu)
 {
-	struct percpu_leaf **leaf = &pc->leaf[cpu >> LEAF_SHIFT];
+	struct percpu_leaf *leaf = leaf_of(pc, cpu);
 	void *obj;
 
-	if (!*leaf)
-		*leaf = calloc(1, sizeof(**leaf));
-	if (!*leaf)
+	if (!leaf)
+		leaf = leaf_alloc(pc, cpu);
+	if (!leaf)
 		return NULL;
 	obj = shared_alloc(pc->type, pc->size);
 	if (obj && pc->init)
 		pc->init(obj, pc->arg);
-	(*leaf)->obj[cpu & (LEAF_SIZE - 1)] = obj;
+	__atomic_store_n(&leaf->obj[cpu & (LEAF_SIZE - 1)], obj, __ATOMIC_RELEASE);
 	return obj;
 }
 
@@ -73,6 +93,6 @@ void *per_cpu_ptr(const struct percpu *pc, uint32_t cpu)
 	const struct percpu_leaf *leaf;
 
 	assert(cpu < pc->cpu_count);
-	leaf = pc->leaf[cpu >> LEAF_SHIFT];
-	return leaf ? leaf->obj[cpu & (LEAF_SIZE - 1)] : NULL;
+	leaf = leaf_of(pc, cpu);
+	return leaf ? __atomic_load_n(&leaf->obj[cpu & (LEAF_SIZE - 1)], __ATOMIC_ACQUIRE) : NULL;
 }

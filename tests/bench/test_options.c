@@ -1204,7 +1204,8 @@ static void test_completion(void **state)
 
 	(void)state;
 	assert_non_null(strstr(text, "\t--policy) words=\"pt legacy always dynamic static\" ;;\n"));
-	assert_non_null(strstr(text, "\t\twords=\"run lockbench pingpong fit --help --version\"\n"));
+	assert_non_null(strstr(
+		text, "\t\twords=\"run lockbench pingpong fit mapbench crosscheck calibrate --help --version\"\n"));
 	assert_non_null(strstr(text, "\t\tpingpong)\n\t\t\twords=\"--seed "));
 	assert_non_null(strstr(text, " --ats --no-ats "));
 	assert_non_null(strstr(text, "\t--ats) [[ $equals ]] && words=\"yes no\" ;;\n"));

@@ -103,6 +103,8 @@ static inline void charge_rmw_local(const void *p)
 	} while (0)
 #define smp_load_acquire(p) READ_ONCE(*(p))
 #define smp_store_release(p, v) WRITE_ONCE(*(p), v)
+/* A look at shared memory that stands for no access of the kernel's: free of charge. */
+#define data_race(x) (x)
 
 #define xchg(p, v)                               \
 	({                                       \
@@ -271,6 +273,42 @@ static inline void count_call(enum fn_id fn)
 	this_vcpu()->calls[fn]++;
 }
 
+/* ---- time and interrupts, for what runs above the DMA API ---- */
+
+static inline uint64_t cpu_clock_ps(void)
+{
+	return this_vcpu()->proc.now_ps;
+}
+
+/* Spends @ps without letting an interrupt happen. */
+static inline void cpu_spend(uint64_t ps)
+{
+	this_vcpu()->proc.now_ps += ps;
+}
+
+/* Spends @ps; interrupts that arrive are served meanwhile, and their time is added. */
+static inline void cpu_work(uint64_t ps)
+{
+	vcpu_work(ps);
+}
+
+/* Idles until an interrupt has been served. */
+static inline void cpu_idle(void)
+{
+	vcpu_idle();
+}
+
+/* Ends the run with @error. */
+static inline void cpu_fail(int error)
+{
+	struct engine *e = &this_vcpu()->sim->engine;
+
+	e->error = error;
+	engine_stop(e);
+}
+
+/* ---- memory ---- */
+
 static inline void *shared_alloc(const struct obj_type *type, size_t size)
 {
 	return region_alloc(&this_vcpu()->sim->region, type, size, CACHE_LINE_SIZE);
@@ -303,12 +341,12 @@ static inline void page_free(void *page)
 
 static inline uint64_t region_phys(const struct region *r, const void *p)
 {
-	return REGION_PHYS_BASE + (uint64_t)((const char *)p - r->base);
+	return REGION_PHYS_BASE + (uint64_t)((const char *)p - r->memory.base);
 }
 
 static inline void *region_virt(const struct region *r, uint64_t pa)
 {
-	return r->base + (pa - REGION_PHYS_BASE);
+	return r->memory.base + (pa - REGION_PHYS_BASE);
 }
 
 static inline uint64_t virt_to_phys(const void *p)
@@ -320,6 +358,41 @@ static inline void *phys_to_virt(uint64_t pa)
 {
 	return region_virt(&this_vcpu()->sim->region, pa);
 }
+
+/* ---- RCU ---- */
+
+/* Must be the first member of what shared_free_rcu() frees. */
+struct rcu_head {
+	struct rcu_head *next;
+	uint64_t seq;
+};
+
+#define rcu_dereference(p) READ_ONCE(p)
+#define rcu_assign_pointer(p, v) smp_store_release(&(p), v)
+
+static inline void rcu_read_lock(void)
+{
+	struct vcpu *c = this_vcpu();
+
+	if (!c->rcu_nesting++)
+		c->rcu_since = ++c->sim->rcu_seq;
+}
+
+void rcu_run_callbacks(struct sim *s);
+
+static inline void rcu_read_unlock(void)
+{
+	struct vcpu *c = this_vcpu();
+
+	if (--c->rcu_nesting)
+		return;
+	c->rcu_since = 0;
+	if (unlikely(c->sim->rcu_callbacks != NULL))
+		rcu_run_callbacks(c->sim);
+}
+
+/* Frees an object that starts with @head once nobody can be reading it any more. */
+void shared_free_rcu(struct rcu_head *head);
 
 /* lock_stat's hooks. */
 static inline uint64_t lock_stat_begin(void)

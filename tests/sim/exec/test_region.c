@@ -78,7 +78,7 @@ static void alloc_one(struct region *r, struct object *o, struct rng *rng, struc
 		h->errors++;
 		return;
 	}
-	h->hash = (h->hash ^ (uint64_t)((char *)o->p - r->base)) * 0x9e3779b97f4a7c15ULL;
+	h->hash = (h->hash ^ (uint64_t)((char *)o->p - r->memory.base)) * 0x9e3779b97f4a7c15ULL;
 	h->hash ^= h->hash >> 31;
 	o->fill = (unsigned char)(1 + rng_below(rng, 255));
 	memset(o->p, o->fill, o->size);
@@ -144,7 +144,7 @@ static void test_same_offsets_in_two_regions(void **state)
 	(void)state;
 	assert_int_equal(region_create(&r), 0);
 	assert_int_equal(region_create(&q), 0);
-	assert_ptr_not_equal(r.base, q.base);
+	assert_ptr_not_equal(r.memory.base, q.memory.base);
 	churn(&r, 1, &a, true);
 	churn(&q, 1, &b, true);
 	assert_int_equal(a.errors, 0);
@@ -198,8 +198,9 @@ static void test_every_size(void **state)
 
 		assert_non_null(a);
 		assert_non_null(b);
-		if (a - r.base != b - q.base)
-			fail_msg("objects of %zu bytes are at offsets %td and %td", size, a - r.base, b - q.base);
+		if (a - r.memory.base != b - q.memory.base)
+			fail_msg("objects of %zu bytes are at offsets %td and %td", size, a - r.memory.base,
+				 b - q.memory.base);
 	}
 	region_destroy(&r);
 	region_destroy(&q);
@@ -284,7 +285,7 @@ static void test_large_objects_are_aligned(void **state)
 		p = region_alloc(&r, &large_type, size, 64);
 		assert_non_null(p);
 		assert_int_equal((uintptr_t)p % PAGE_SIZE, 0);
-		assert_true((char *)p >= r.base && (char *)p + size <= r.base + r.used);
+		assert_true((char *)p >= r.memory.base && (char *)p + size <= r.memory.base + r.memory.used);
 	}
 	for (size = 64; size <= 16384; size *= 2) {
 		p = region_alloc(&r, &large_type, size, PAGE_SIZE);
@@ -314,7 +315,7 @@ static void test_free_and_reuse(void **state)
 	assert_int_equal(r.live_objects, 2);
 	bytes = r.live_bytes;
 	assert_true(bytes >= 256 + 100032);
-	used = r.used;
+	used = r.memory.used;
 	for (i = 0; i < 2000; i++) {
 		memset(p, 0xff, 200);
 		memset(q, 0xff, 100000);
@@ -329,7 +330,7 @@ static void test_free_and_reuse(void **state)
 		assert_true(filled_with((unsigned char *)q, 100000, 0));
 		assert_int_equal(r.live_bytes, bytes);
 	}
-	assert_true(r.used <= used + (4UL << 20)); /* reused, not taken from the range's end each time */
+	assert_true(r.memory.used <= used + (4UL << 20)); /* reused, not taken from the range's end each time */
 	region_free(&r, NULL);
 	assert_int_equal(r.live_objects, 2);
 	region_destroy(&r);
