@@ -9,14 +9,8 @@
 
 #include "sim/exec/virtual.h"
 #include "sim/platform/mmio.h"
+#include "sim/vtd_timing.h"
 #include "sim/vtd_walk.h"
-
-struct vtd_timing {
-	uint64_t qi_fetch_ps; /* from the tail register's write to the first descriptor's execution */
-	uint64_t qi_iotlb_ps, qi_devtlb_ps, qi_wait_ps; /* execution of a descriptor */
-	uint64_t walk_ps;				/* one read of a paging entry */
-	uint64_t write_buffer_ps;			/* a write-buffer flush */
-};
 
 struct iotlb_entry {
 	uint64_t iova_pfn; /* of the page's first frame */

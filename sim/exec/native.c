@@ -196,6 +196,7 @@ static int run_crew(struct native_crew *crew, struct native_thread *threads, uin
 	int ret = 0;
 
 	crew->waiting = count;
+	crew->machine->stopping = false;
 	for (started = 0; started < count; started++) {
 		threads[started].crew = crew;
 		if (pthread_create(&threads[started].thread, NULL, thread_main, &threads[started])) {
@@ -261,6 +262,7 @@ void native_fail(int error)
 void cpu_fail(int error)
 {
 	native_fail(error);
+	__atomic_store_n(&this_cpu()->machine->stopping, true, __ATOMIC_RELAXED);
 }
 
 /* ---- events ---- */

@@ -62,6 +62,7 @@ struct native {
 	struct native_cpu *cpus;
 	struct mcs_cpu_nodes *mcs_nodes; /* by CPU */
 	struct native_clock clock;
+	bool stopping; /* native_run() is to end */
 	bool memory_bound;    /* to the NUMA node of the CPUs, because they are all on one */
 	pthread_mutex_t lock; /* of what follows: none of it is on the hot path */
 	struct native_timer *timers;

@@ -21,6 +21,9 @@
 #include "sim/platform/common.h"
 #include "sim/platform/mmio.h"
 
+/* The name under which this build of the code offers @name to the rest of the program. */
+#define ENTRY(name) name
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -296,6 +299,12 @@ static inline void cpu_work(uint64_t ps)
 static inline void cpu_idle(void)
 {
 	vcpu_idle();
+}
+
+/* Whether the run is to end: here it just does. */
+static inline bool cpu_stopping(void)
+{
+	return false;
 }
 
 /* Ends the run with @error. */

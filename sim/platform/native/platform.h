@@ -28,6 +28,9 @@
 /* Liburcu's are the same. */
 #undef likely
 #undef unlikely
+/* The name under which this build of the code offers @name to the rest of the program. */
+#define ENTRY(name) native_##name
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -168,7 +171,10 @@ static inline void compute(enum cost_step step)
 
 static inline void count_call(enum fn_id fn)
 {
-	this_cpu()->calls[fn]++;
+	uint64_t *calls = &this_cpu()->calls[fn];
+
+	/* Other CPUs may read it. */
+	WRITE_ONCE(*calls, *calls + 1);
 }
 
 /* ---- time and interrupts, for what runs above the DMA API ---- */
@@ -184,6 +190,12 @@ void cpu_spend(uint64_t ps);
 void cpu_work(uint64_t ps);
 /* Waits until an event has happened here. */
 void cpu_idle(void);
+/* Whether the run is to end: whoever loops looks. */
+static inline bool cpu_stopping(void)
+{
+	return __atomic_load_n(&this_cpu()->machine->stopping, __ATOMIC_RELAXED);
+}
+
 /* Ends the run with @error. */
 void cpu_fail(int error);
 
