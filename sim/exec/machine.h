@@ -60,6 +60,9 @@ int machine_call(struct machine *m, uint32_t cpu, void (*fn)(void *arg), void *a
  */
 int machine_run(struct machine *m, void (*body)(void *arg, uint32_t cpu), void *arg);
 
+/* Drops whatever is still to happen: device events, timers. For what comes before machine_destroy(). */
+void machine_quiesce(struct machine *m);
+
 /* From one of its CPUs, or from machine_at()'s callback: ends machine_run(). */
 void machine_stop(struct machine *m);
 
