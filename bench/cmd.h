@@ -34,7 +34,10 @@ struct cmd_context {
 int cmd_run(const struct cmd_context *ctx, int argc, char **args);
 int cmd_table(const struct cmd_context *ctx, int argc, char **args);
 int cmd_lockbench(const struct cmd_context *ctx, int argc, char **args);
+int cmd_mapbench(const struct cmd_context *ctx, int argc, char **args);
 int cmd_pingpong(const struct cmd_context *ctx, int argc, char **args);
+int cmd_crosscheck(const struct cmd_context *ctx, int argc, char **args);
+int cmd_calibrate(const struct cmd_context *ctx, int argc, char **args);
 int cmd_fit(const struct cmd_context *ctx, int argc, char **args);
 
 /**

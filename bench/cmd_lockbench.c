@@ -199,8 +199,11 @@ static void print_text(FILE *f, const struct lock_run *run, const struct lock_su
 	fprintf(f, "  fairness        Jain's index %.4f; %llu to %llu acquisitions a CPU\n", s->jain.mean,
 		(unsigned long long)t->min_per_cpu, (unsigned long long)t->max_per_cpu);
 	fprintf(f, "  contended       %.1f %%\n", 100 * report_ratio(t->contended, t->acquisitions));
-	if (o->engine == ENGINE_NATIVE)
+	if (o->engine == ENGINE_NATIVE) {
+		if (report_blind_spots(&run->topology))
+			fprintf(f, "%s\n", report_blind_spots(&run->topology));
 		return;
+	}
 	fprintf(f, "  wait            %.1f ns mean of the contended, %.1f ns max\n",
 		mean_ns(t->wait_total_ps, t->contended), (double)t->wait_max_ps / 1000);
 	fprintf(f, "  hand-over       %.1f ns mean of the contended, from release to acquisition\n",
@@ -214,7 +217,7 @@ static void print_text(FILE *f, const struct lock_run *run, const struct lock_su
 }
 
 /* What a run without a complete repetition would have measured is null. */
-static json_t *json_measured(const struct lock_summary *s)
+static json_t *json_measured(const struct lock_run *run, const struct lock_summary *s)
 {
 	const struct lockbench_result *t = &s->total;
 
@@ -222,6 +225,13 @@ static json_t *json_measured(const struct lock_summary *s)
 		return json_pack("{s:n, s:n, s:n, s:n, s:n, s:n, s:n}", "acquisitions_per_s", "fairness",
 				 "contended_fraction", "wait_ns", "handover_ns", "hold_ns",
 				 "transfers_per_acquisition");
+	/* What cannot be seen on real CPUs is null too. */
+	if (run->options->engine == ENGINE_NATIVE)
+		return json_pack("{s:o, s:{s:f, s:I, s:I}, s:f, s:n, s:n, s:n, s:n}", "acquisitions_per_s",
+				 results_json_estimate(&s->per_s), "fairness", "jain", s->jain.mean, "min_per_cpu",
+				 (json_int_t)t->min_per_cpu, "max_per_cpu", (json_int_t)t->max_per_cpu,
+				 "contended_fraction", report_ratio(t->contended, t->acquisitions), "wait_ns",
+				 "handover_ns", "hold_ns", "transfers_per_acquisition");
 	return json_pack("{s:o, s:{s:f, s:I, s:I}, s:f, s:{s:f, s:f}, s:{s:f}, s:{s:f}, s:{s:f, s:f}}",
 			 "acquisitions_per_s", results_json_estimate(&s->per_s), "fairness", "jain", s->jain.mean,
 			 "min_per_cpu", (json_int_t)t->min_per_cpu, "max_per_cpu", (json_int_t)t->max_per_cpu,
@@ -236,9 +246,10 @@ static json_t *json_measured(const struct lock_summary *s)
 static json_t *json_results(const struct lock_run *run, const struct lock_summary *s)
 {
 	const struct options *o = run->options;
-	json_t *measured = json_measured(s);
+	json_t *measured = json_measured(run, s);
 	json_t *object =
-		json_pack("{s:s, s:I, s:I, s:b}", "lock", lock_kind_name(o->lock), "cpus", (json_int_t)o->cpus,
+		json_pack("{s:s, s:s, s:I, s:I, s:b}", "lock", lock_kind_name(o->lock), "time_domain",
+			  o->engine == ENGINE_NATIVE ? "wall" : "virtual", "cpus", (json_int_t)o->cpus,
 			  "repetitions", (json_int_t)s->complete, "interrupted", s->complete < o->repetitions);
 
 	if (!measured || !object || json_object_update(object, measured)) {

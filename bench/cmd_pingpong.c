@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * cmd_pingpong.c - measures the line transfer latencies that the coherence model was given
+ * cmd_pingpong.c - measures the line transfer latencies that the coherence model was given, or this machine's
  */
 #include <ctype.h>
 #include <errno.h>
@@ -304,6 +304,98 @@ static int run_readers(struct ping_run *run)
 	return ret ? run_failed(ret) : write_readers(run, &r, &e);
 }
 
+/* ---- on this machine ---- */
+
+static json_t *native_exchange_json(const struct ping_run *run, const struct pingpong_native_result *r)
+{
+	uint32_t a = run->pair[0], b = run->pair[1];
+
+	return json_pack("{s:[I, I], s:s, s:f, s:{s:f, s:f}, s:I, s:I, s:I, s:f}", "pair", (json_int_t)a,
+			 (json_int_t)b, "relation", relation_names[topology_distance(&run->topology, a, b)],
+			 "handover_ns", (double)r->median_ps / 1000, "handover_spread_ns", "p10",
+			 (double)r->p10_ps / 1000, "p90", (double)r->p90_ps / 1000, "handovers",
+			 (json_int_t)r->count, "samples", (json_int_t)r->samples, "disturbed_samples",
+			 (json_int_t)r->disturbed, "clock_skew_ns", (double)r->skew_ps / 1000);
+}
+
+static json_t *native_readers_json(const struct ping_run *run, const struct pingpong_native_result *r)
+{
+	return json_pack("{s:I, s:I, s:I, s:f, s:f, s:{s:f, s:f}, s:I, s:I}", "writer", (json_int_t)run->pair[0],
+			 "readers", (json_int_t)run->options->readers, "writes", (json_int_t)r->count,
+			 "first_reader_ns", (double)r->first_ps / 1000, "last_reader_ns",
+			 (double)r->median_ps / 1000, "last_reader_spread_ns", "p10", (double)r->p10_ps / 1000,
+			 "p90", (double)r->p90_ps / 1000, "samples", (json_int_t)r->samples, "disturbed_samples",
+			 (json_int_t)r->disturbed);
+}
+
+static void native_text(FILE *f, const struct ping_run *run, const struct pingpong_native_result *r)
+{
+	uint32_t a = run->pair[0], b = run->pair[1];
+
+	if (run->options->readers) {
+		fprintf(f, "CPU %u writes a line, %llu others read it, on this machine: %llu writes\n", a,
+			(unsigned long long)run->options->readers, (unsigned long long)r->count);
+		fprintf(f, "  first reader  %.3f ns from before the store, median\n", (double)r->first_ps / 1000);
+		fprintf(f, "  last reader   %.3f ns; p10 %.3f, p90 %.3f\n", (double)r->median_ps / 1000,
+			(double)r->p10_ps / 1000, (double)r->p90_ps / 1000);
+	} else {
+		fprintf(f, "CPUs %u and %u, %s: compare-and-swap ping-pong on this machine, %llu hand-overs\n", a,
+			b, relation_names[topology_distance(&run->topology, a, b)], (unsigned long long)r->count);
+		fprintf(f, "  hand-over     %.3f ns one way, median; p10 %.3f, p90 %.3f\n",
+			(double)r->median_ps / 1000, (double)r->p10_ps / 1000, (double)r->p90_ps / 1000);
+		fprintf(f, "  clocks        CPU %u's is %.3f ns ahead, by what the ways differ included\n", b,
+			(double)r->skew_ps / 1000);
+	}
+	fprintf(f, "  disturbed     %u of %u samples%s\n", r->disturbed, r->samples,
+		r->disturbed && r->disturbed < r->samples ? ", left out" : "");
+}
+
+static int write_native(const struct ping_run *run, const struct pingpong_native_result *r)
+{
+	FILE *f = cmd_open_output(run->options);
+	int ret = 0, closed;
+
+	if (!f)
+		return EXIT_FAILED;
+	if (run->options->output_format == FORMAT_JSON)
+		ret = write_json(f, run, 0,
+				 run->options->readers ? native_readers_json(run, r)
+						       : native_exchange_json(run, r));
+	else
+		native_text(f, run, r);
+	closed = cmd_close_output(f, run->options);
+	if (r->disturbed * 2 > r->samples)
+		fprintf(stderr,
+			"simbench: warning: %u of %u samples were disturbed by an SMT sibling, which a guest may "
+			"not "
+			"know of, or by another process: try again when the machine is quiet\n",
+			r->disturbed, r->samples);
+	return ret && !closed ? run_failed(ret) : closed;
+}
+
+static int run_native(struct ping_run *run)
+{
+	uint32_t count = (uint32_t)run->options->readers + 1;
+	struct pingpong_native_result r;
+	struct timespec start;
+	uint32_t *cpus = calloc(count, sizeof(*cpus));
+	int ret;
+
+	if (!cpus)
+		return run_failed(-ENOMEM);
+	choose_readers(run, cpus, count);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (run->options->readers)
+		ret = pingpong_native_readers_run(&run->topology, cpus, count, &run->params, &r);
+	else
+		ret = pingpong_native_run(&run->topology, run->pair, &run->params, &r);
+	run->wall_s = seconds_since(&start);
+	free(cpus);
+	if (ret == -EINTR)
+		return EXIT_SIGNAL + *run->ctx->interrupted;
+	return ret ? run_failed(ret) : write_native(run, &r);
+}
+
 int cmd_pingpong(const struct cmd_context *ctx, int argc, char **args)
 {
 	char err[TOPOLOGY_ERR_SIZE];
@@ -323,7 +415,9 @@ int cmd_pingpong(const struct cmd_context *ctx, int argc, char **args)
 		code = cmd_fail(EXIT_USAGE, "%s", err);
 	else
 		code = check_cpus(&run);
-	if (code < 0)
+	if (code < 0 && o.engine == ENGINE_NATIVE)
+		code = run_native(&run);
+	else if (code < 0)
 		code = o.readers ? run_readers(&run) : run_exchange(&run);
 	topology_destroy(&run.topology);
 out:

@@ -69,7 +69,7 @@ static void critical_section(struct bench *b)
 		b->result->violations++;
 	for (i = 0; i < b->params->data_lines; i++)
 		WRITE_ONCE(b->lines[i].value, READ_ONCE(b->lines[i].value) + 1);
-	c->proc.now_ps += b->params->hold_ps;
+	c->proc.now_ps += b->params->hold_ps + b->params->overhead_ps / 2;
 	proc_sync(&c->proc); /* so that whoever breaks in meanwhile is seen */
 	b->holders--;
 }
@@ -79,10 +79,14 @@ static bool acquire_once(struct bench_cpu *cpu)
 {
 	struct bench *b = cpu->bench;
 	unsigned long flags;
+	uint64_t think_ps;
 
 	if (b->params->interrupted && *b->params->interrupted)
 		return false;
-	vcpu_work(draw_think_ps(cpu));
+	think_ps = draw_think_ps(cpu);
+	if (b->params->overhead_ps)
+		think_ps += rng_uniform_ps(&cpu->rng, b->params->overhead_ps / 2);
+	vcpu_work(think_ps);
 	flags = spin_lock_irqsave(&b->lock->lock);
 	critical_section(b);
 	spin_unlock_irqrestore(&b->lock->lock, flags);

@@ -23,6 +23,7 @@ ENUM_NAMES(LOCK, LOCK_LIST)
 ENUM_NAMES(LAYOUT, LAYOUT_LIST)
 ENUM_NAMES(LATDIST, LATDIST_LIST)
 ENUM_NAMES(THINKDIST, THINKDIST_LIST)
+ENUM_NAMES(DMADIR, DMADIR_LIST)
 ENUM_NAMES(ENGINE, ENGINE_LIST)
 ENUM_NAMES(FORMAT, FORMAT_LIST)
 ENUM_NAMES(WHEN, WHEN_LIST)
@@ -112,6 +113,23 @@ unsigned int option_find(const char *name)
 			break;
 	}
 	return id;
+}
+
+/* The letters of mapbench are those of the kernel's dma_map_benchmark. */
+const struct option_short option_shorts[] = {
+	{ 'o', OPTION_output, S_ALL },	    { 'c', OPTION_config, S_ALL },	{ 't', OPTION_map_threads, S_MAP },
+	{ 's', OPTION_map_seconds, S_MAP }, { 'g', OPTION_map_granule, S_MAP }, { 'x', OPTION_map_trans, S_MAP },
+	{ 'd', OPTION_map_dir, S_MAP },	    { 'b', OPTION_map_bits, S_MAP },	{ 0 },
+};
+
+void option_scope_defaults(struct options *o, unsigned int scope)
+{
+	if (scope != S_MAP)
+		return;
+	/* The kernel's benchmark is bound to one device. */
+	o->devices = 1;
+	/* Hundreds of threads take that long to fill their caches of addresses. */
+	o->warmup = 100000000000;
 }
 
 bool option_in_ini(unsigned int id)

@@ -56,6 +56,7 @@ CONFIG_ENUM(output_when, WHEN_LIST)
 #define OPTION_ENUM_LAYOUT enum layout
 #define OPTION_ENUM_LATDIST enum latency_dist
 #define OPTION_ENUM_THINKDIST enum think_dist
+#define OPTION_ENUM_DMADIR enum dma_data_direction
 #define OPTION_ENUM_ENGINE enum engine_kind
 #define OPTION_ENUM_FORMAT enum output_format
 #define OPTION_ENUM_WHEN enum output_when

@@ -18,6 +18,7 @@
 #define FLAG_MAX (2 * OPTION_COUNT + 2)
 
 struct flag_table {
+	char shorts[32]; /* for getopt_long() */
 	struct option getopt[FLAG_MAX + 1];
 	char names[FLAG_MAX][sizeof(option_flag_t) + 4]; /* without leading dashes */
 	unsigned int count;
@@ -48,11 +49,24 @@ static void add_flag(struct flag_table *t, const char *name, int has_arg, int va
 	t->count++;
 }
 
-static void build_flags(struct flag_table *t)
+/* '-': arguments stay in their order; ':': a missing value returns ':'. */
+static void build_short_flags(struct flag_table *t, unsigned int scope)
+{
+	size_t used = snprintf(t->shorts, sizeof(t->shorts), "-:h");
+
+	for (const struct option_short *s = option_shorts; s->letter; s++) {
+		if (s->scope & scope)
+			used += snprintf(t->shorts + used, sizeof(t->shorts) - used, "%c:", s->letter);
+	}
+	assert(used < sizeof(t->shorts));
+}
+
+static void build_flags(struct flag_table *t, unsigned int scope)
 {
 	option_flag_t flag;
 	char no[sizeof(flag) + 4];
 
+	build_short_flags(t, scope);
 	for (unsigned int id = 0; id < OPTION_COUNT; id++) {
 		enum option_kind kind = option_row(id)->kind;
 		int has_arg = required_argument;
@@ -89,9 +103,11 @@ static unsigned int val_to_id(int val)
 		return val - VAL_ROW;
 	if (val >= VAL_NO && val < VAL_NO + OPTION_COUNT)
 		return val - VAL_NO;
-	if (val == 'o')
-		return OPTION_output;
-	return val == 'c' ? (unsigned int)OPTION_config : OPTION_COUNT;
+	for (const struct option_short *s = option_shorts; s->letter; s++) {
+		if (s->letter == val)
+			return s->id;
+	}
+	return OPTION_COUNT;
 }
 
 /* The flag's name within an argument, without dashes and value. */
@@ -185,6 +201,8 @@ static int bad_flag(struct argv_state *st, int val, const char *arg)
 		return option_error(st->err, "%s: the value is missing", print_flag(&g, flag, sizeof(flag)));
 	if (optopt >= VAL_ROW || (optopt == 'h' && arg[1] == '-'))
 		return option_error(st->err, "--%s: takes no value", flag_word(arg, flag, sizeof(flag)));
+	if (optopt == 'n' && st->in->scope == S_MAP)
+		return option_error(st->err, "-n: threads are placed by --placement, not by a NUMA node");
 	return unknown_flag(st, arg);
 }
 
@@ -203,8 +221,7 @@ static int next_flag(struct argv_state *st, bool *done)
 	/* getopt_long() would take an unambiguous beginning for the whole name. */
 	if (!strncmp(arg, "--", 2) && arg[2] && !is_flag(&st->flags, flag_word(arg, word, sizeof(word))))
 		return unknown_flag(st, arg);
-	/* '-': arguments stay in their order; ':': a missing value returns ':'. */
-	val = getopt_long(in->argc, in->argv, "-:ho:c:", st->flags.getopt, NULL);
+	val = getopt_long(in->argc, in->argv, st->flags.shorts, st->flags.getopt, NULL);
 	switch (val) {
 	case -1:
 		*done = true;
@@ -320,7 +337,8 @@ int options_parse_input(struct options *o, const struct options_input *in, struc
 	if (ret)
 		return ret;
 	o->scope = in->scope;
-	build_flags(&st.flags);
+	option_scope_defaults(o, in->scope);
+	build_flags(&st.flags, in->scope);
 	st.given = calloc(in->argc > 0 ? in->argc : 1, sizeof(*st.given));
 	ret = st.given ? read_argv(&st) : -ENOMEM;
 	if (!ret)

@@ -178,20 +178,59 @@ static int check_static_attach(const struct options *o, struct options_error *er
 	return 0;
 }
 
-int options_validate(const struct options *o, struct options_error *err)
+static int check_workload(const struct options *o, struct options_error *err)
 {
-	int ret;
-
-	if (err)
-		err->msg[0] = '\0';
-	if (!(o->scope & S_RUN))
-		return 0;
 	if (options_given(o, OPTION_rwmixread) && o->rw != RW_RANDRW)
 		return refuse(o, OPTION_rwmixread, err, "does nothing without rw=randrw (rw is %s)",
 			      rw_name(o->rw));
 	if (o->bs % 4096)
 		return refuse(o, OPTION_bs, err, "not a multiple of 4k");
-	ret = check_registers(o, err);
+	return 0;
+}
+
+static int check_map_benchmark(const struct options *o, struct options_error *err)
+{
+	if (options_given(o, OPTION_think_dist) && !o->map_think)
+		return refuse(o, OPTION_think_dist, err, "does nothing without map_think");
+	/* Page 0 is never given out. */
+	if (o->map_granule >= 1ULL << (o->map_bits - 12))
+		return refuse(o, OPTION_map_granule, err,
+			      "so many pages do not fit into the addresses of %" PRIu64 " bits (map_bits)",
+			      o->map_bits);
+	return 0;
+}
+
+/* What only one of the engines has. */
+static int check_engine(const struct options *o, struct options_error *err)
+{
+	static const enum option_id native_only[] = { OPTION_oversubscribe, OPTION_lock_stat };
+
+	for (size_t i = 0; i < sizeof(native_only) / sizeof(native_only[0]); i++) {
+		if (o->engine != ENGINE_NATIVE && options_given(o, native_only[i]))
+			return refuse(o, native_only[i], err, "does nothing without engine=native (engine is %s)",
+				      engine_kind_name(o->engine));
+	}
+	if (o->engine == ENGINE_NATIVE && o->explain)
+		return refuse(o, OPTION_explain, err, "needs engine=virtual: only there can a cost be taken away");
+	return 0;
+}
+
+int options_validate(const struct options *o, struct options_error *err)
+{
+	int ret = 0;
+
+	if (err)
+		err->msg[0] = '\0';
+	if (!(o->scope & (S_RUN | S_MAP)))
+		return 0;
+	if (o->scope & S_RUN)
+		ret = check_workload(o, err);
+	if (!ret && o->scope & S_MAP)
+		ret = check_map_benchmark(o, err);
+	if (!ret)
+		ret = check_engine(o, err);
+	if (!ret)
+		ret = check_registers(o, err);
 	if (ret)
 		return ret;
 	if (o->policy == POLICY_PT)

@@ -23,11 +23,16 @@ static const struct {
 
 #define EXTRA_FLAGS (sizeof(extra_flags) / sizeof(extra_flags[0]))
 
-static const char *short_flag(unsigned int id)
+/* "-c, " or "" */
+static const char *short_flag(unsigned int id, char *buf, size_t size)
 {
-	if (id == OPTION_output)
-		return "-o, ";
-	return id == OPTION_config ? "-c, " : "";
+	const struct option_short *s = option_shorts;
+
+	buf[0] = '\0';
+	for (; s->letter; s++)
+		if (s->id == id)
+			snprintf(buf, size, "-%c, ", s->letter);
+	return buf;
 }
 
 /* What stands for the value of an option: "N", "TIME", "shared|separate". */
@@ -68,14 +73,15 @@ static void print_usage(unsigned int id, char *buf, size_t size)
 {
 	const char *value;
 	option_flag_t flag;
-	char buf_value[128];
+	char buf_value[128], buf_short[8];
 
 	option_flag_name(id, flag);
 	value = placeholder(id, buf_value, sizeof(buf_value));
 	if (option_row(id)->kind == OPTION_KIND_BOOL)
 		snprintf(buf, size, "--[no-]%s", flag + 2);
 	else
-		snprintf(buf, size, "%s%s%s%s", short_flag(id), flag, *value ? " " : "", value);
+		snprintf(buf, size, "%s%s%s%s", short_flag(id, buf_short, sizeof(buf_short)), flag,
+			 *value ? " " : "", value);
 }
 
 static size_t append(char *buf, size_t size, size_t used, const char *fmt, ...)
@@ -167,6 +173,7 @@ int options_help(FILE *f, unsigned int scope, bool color)
 
 	if (ret)
 		return ret;
+	option_scope_defaults(&defaults, scope);
 	for (unsigned int id = 0; id < OPTION_COUNT; id++) {
 		char usage[192], facts[512], bracketed[520] = "";
 

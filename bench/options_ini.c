@@ -5,16 +5,24 @@
  * Debian's libinih cuts lines at 200 characters, takes an indented line for more of the value above, and tells its
  * handler no line number. So it is fed through a reader that counts lines and refuses what inih would misread. A
  * value may go on in an indented line only where it has just ended in a comma: long lists need that.
+ *
+ * A relative name of a machine's XML file counts from the directory of the INI file. The section [calibration] is
+ * somebody else's everywhere.
  */
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bench/options_table.h"
 
 #define SECTION_NAME "simbench"
+
+/* What `simbench calibrate` has measured, for other programs. */
+#define RAW_SECTION_NAME "calibration"
 
 enum section_state { SECTION_NONE, SECTION_OURS, SECTION_OTHER };
 
@@ -24,6 +32,7 @@ struct ini_state {
 	enum options_source source;
 	const char *const *sections; /* that others read */
 	char name[300];		     /* of the file, safe to print */
+	const char *path;	     /* NULL: it is a text */
 	FILE *file;
 	const char *text; /* what is left, when there is no file */
 	unsigned int line;
@@ -73,6 +82,8 @@ static void enter_section(struct ini_state *st, const char *name)
 		st->section = SECTION_OURS;
 		return;
 	}
+	if (!strcmp(name, RAW_SECTION_NAME))
+		return;
 	for (const char *const *other = st->sections; other && *other; other++) {
 		if (section_is(name, *other))
 			return;
@@ -169,15 +180,46 @@ static char *read_line(char *buf, int size, void *stream)
 	return st->ret ? NULL : buf;
 }
 
+/* Whether a machine is an XML file whose name does not say where it is (as topology_load() tells files). */
+static bool is_relative_file(const char *machine)
+{
+	size_t len = strlen(machine);
+
+	return machine[0] != '/' && (strchr(machine, '/') || (len >= 4 && !strcmp(machine + len - 4, ".xml")));
+}
+
+/* The same file from anywhere: its name counts from where the INI file is. From malloc(), or NULL. */
+static char *beside_ini(const char *ini, const char *name)
+{
+	const char *slash = strrchr(ini, '/');
+	char *dir = slash ? strndup(ini, (size_t)(slash - ini) + 1) : strdup(".");
+	char *absolute = dir ? realpath(dir, NULL) : NULL, *path = NULL;
+
+	if (absolute && asprintf(&path, "%s/%s", strcmp(absolute, "/") ? absolute : "", name) < 0)
+		path = NULL;
+	free(absolute);
+	free(dir);
+	return path;
+}
+
 /* Set the key that has been waiting. */
 static void flush_pending(struct ini_state *st)
 {
 	struct option_setting s = { .key = st->key, .value = st->value, .source = st->source };
 	char where[sizeof(st->name) + 16];
 	unsigned int id = option_find(st->key);
+	char *path = NULL;
 
 	if (!st->pending_line || st->ret)
 		return;
+	if (id == OPTION_machine && st->path && is_relative_file(st->value)) {
+		path = beside_ini(st->path, st->value);
+		if (!path) {
+			st->ret = -ENOMEM;
+			return;
+		}
+		s.value = path;
+	}
 	snprintf(where, sizeof(where), "%s:%u", st->name, st->pending_line);
 	s.where = where;
 	s.origin = st->source == OPTIONS_BUILTIN ? st->name : where;
@@ -190,6 +232,7 @@ static void flush_pending(struct ini_state *st)
 	if (st->ret)
 		st->failed_line = st->pending_line;
 	st->pending_line = 0;
+	free(path);
 }
 
 static int take_pair(void *user, const char *section, const char *key, const char *value)
@@ -225,6 +268,7 @@ int option_read_ini(struct options *o, const char *name, const char *text, enum 
 		snprintf(st.name, sizeof(st.name), "%s", name);
 	} else {
 		option_quote(st.name, sizeof(st.name), name);
+		st.path = name;
 		st.file = fopen(name, "re");
 		if (!st.file)
 			return option_error(err, "--config %s: cannot open: %s", st.name, strerror(errno));

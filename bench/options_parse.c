@@ -241,7 +241,13 @@ static int parse_enum(unsigned int id, const struct option_setting *s, uint64_t 
 		used += snprintf(all + used, sizeof(all) - used, "%s%s", i ? ", " : "", values[i]);
 		assert(used < sizeof(all));
 	}
-	return option_refuse(err, s, "not one of %s%s", all, option_guess_text(&guess, hint, sizeof(hint), ""));
+	/* As the kernel's tool spells it. */
+	if (id == OPTION_map_dir && s->value[0] >= '0' && s->value[0] <= '2' && !s->value[1]) {
+		*v = (uint64_t)(s->value[0] - '0');
+		return 0;
+	}
+	return option_refuse(err, s, "not one of %s%s%s", all, id == OPTION_map_dir ? ", 0, 1, 2" : "",
+			     option_guess_text(&guess, hint, sizeof(hint), ""));
 }
 
 /* One element of a list, decimal or with 0x; @len characters of @s. */

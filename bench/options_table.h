@@ -42,6 +42,13 @@ struct option_row {
 /* Longest piece of a value between two commas: what fits on a line of an INI file beside the key. */
 #define OPTION_PIECE_MAX 150
 
+/* A row's second, shorter name. */
+struct option_short {
+	char letter;
+	unsigned int id;
+	unsigned int scope; /* the subcommands that know it */
+};
+
 /* Room for any value but a text, printed. */
 #define OPTION_PRINT_MAX 2048
 
@@ -73,6 +80,10 @@ const char *option_section(unsigned int id);
 unsigned int option_find(const char *name);
 /* Whether a file or --set may hold it. What only makes sense for one invocation is left to the command line. */
 bool option_in_ini(unsigned int id);
+/* In @o, whose values are the table's defaults, those that @scope has instead. */
+void option_scope_defaults(struct options *o, unsigned int scope);
+/* All letters, ended by a 0. */
+extern const struct option_short option_shorts[];
 /* The flag, "--read-occupancy-ns"; returns @flag. */
 const char *option_flag_name(unsigned int id, option_flag_t flag);
 /* The value in its canonical notation, in @buf of OPTION_PRINT_MAX bytes or in @o; "" when empty. Not for STRL. */

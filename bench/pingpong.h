@@ -63,4 +63,33 @@ int pingpong_readers_run(const struct topology *topology, const uint32_t *cpus, 
 			 const struct sim_params *sim, const struct pingpong_params *params,
 			 struct pingpong_readers_result *result);
 
+/* ---- the same on real CPUs ---- */
+
+struct pingpong_native_result {
+	uint64_t count;			    /* hand-overs, or writes, that were measured */
+	uint32_t samples, disturbed;	    /* samples of them; those that a sibling or another process disturbed */
+	uint64_t median_ps, p10_ps, p90_ps; /* of a hand-over; or of the last reader, from before the store */
+	uint64_t first_ps;		    /* of the first reader, the median */
+	int64_t skew_ps; /* exchange: how far the second CPU's clock is ahead, the ways' difference included */
+};
+
+/**
+ * pingpong_native_run - pingpong_run() on this machine
+ * @topology: this machine's
+ *
+ * The exchanges are spread over 16 lines. Disturbed samples are left out, unless all are. Returns 0, -ENOMEM,
+ * -EINTR when it was interrupted, or as native_run().
+ */
+int pingpong_native_run(const struct topology *topology, const uint32_t cpu[2],
+			const struct pingpong_params *params, struct pingpong_native_result *result);
+
+/**
+ * pingpong_native_readers_run - pingpong_readers_run() on this machine
+ * @topology: this machine's
+ *
+ * The writes are spread over 64 lines. As for the rest, see pingpong_native_run().
+ */
+int pingpong_native_readers_run(const struct topology *topology, const uint32_t *cpus, uint32_t cpu_count,
+				const struct pingpong_params *params, struct pingpong_native_result *result);
+
 #endif

@@ -11,6 +11,20 @@ bool report_interrupted(const struct run *run, const struct runner *runner)
 	return run->complete < run->rep_count || (runner->interrupted && *runner->interrupted);
 }
 
+bool report_is_native(const struct run *run)
+{
+	return run->scenario->options.engine == ENGINE_NATIVE;
+}
+
+const char *report_blind_spots(const struct topology *t)
+{
+	if (t->package_count > 1)
+		return NULL;
+	if (t->pu_count > 2)
+		return "a machine of one package: it cannot check remote latency";
+	return "a machine of one package and two CPUs: it cannot check remote latency, nor many readers of a line";
+}
+
 const char *report_invalidation(const struct scenario *s)
 {
 	if (s->params.domain.policy == POLICY_PT)

@@ -65,6 +65,12 @@ struct json_t *report_json_text(const char *s);
 /* Whether the run lacks a repetition, or a signal came while it ran. */
 bool report_interrupted(const struct run *run, const struct runner *runner);
 
+/* Whether it ran on this machine's CPUs, in wall-clock time. */
+bool report_is_native(const struct run *run);
+
+/* What native runs on machine @t cannot tell, as a sentence without a full stop; NULL where they tell all. */
+const char *report_blind_spots(const struct topology *t);
+
 /* "lazy", "strict", or "none" without translation: what was simulated, which caching mode may have decided. */
 const char *report_invalidation(const struct scenario *s);
 

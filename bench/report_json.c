@@ -205,17 +205,19 @@ static json_t *latency(const struct host_result *r)
 	return object;
 }
 
-static json_t *cpus(const struct host_result *r)
+static json_t *cpus(const struct run *run)
 {
+	const struct host_result *r = &run->total;
+	bool seen = !report_is_native(run);
 	json_t *object = json_object();
 	struct report_cpus share;
 
 	report_cpus(r, &share);
 	put(&object, "count", number(r->cpu_count));
 	put(&object, "busy_fraction", json_real(share.busy));
-	put(&object, "spin_fraction", json_real(share.spin));
-	put(&object, "stall_fraction", json_real(share.stall));
-	put(&object, "irq_off_max_ns", ns(r->irq_off_max_ps));
+	put(&object, "spin_fraction", seen ? json_real(share.spin) : json_null());
+	put(&object, "stall_fraction", seen ? json_real(share.stall) : json_null());
+	put(&object, "irq_off_max_ns", seen ? ns(r->irq_off_max_ps) : json_null());
 	return object;
 }
 
@@ -336,18 +338,20 @@ static void put_measured(json_t **object, const struct run *run)
 {
 	const struct host_result *r = &run->total;
 	uint32_t locks = r->lock_count < REPORT_JSON_LOCKS ? r->lock_count : REPORT_JSON_LOCKS;
+	bool native = report_is_native(run);
 
 	put(object, "throughput_mib_s", estimate(&run->throughput_mib_s));
 	put(object, "iops", estimate(&run->iops));
 	put(object, "latency_ns", latency(r));
-	put(object, "cpus", cpus(r));
+	put(object, "cpus", cpus(run));
 	put(object, "per_io", per_io(r));
-	put(object, "iotlb", iotlb(r));
-	put(object, "dma_faults", number(r->dma_faults));
 	put(object, "devices", array_of(run, r->device_count, device));
-	put(object, "locks", array_of(run, locks, lock));
-	put(object, "locks_left_out", number(r->lock_count - locks));
-	put(object, "lines", array_of(run, r->line_count, line));
+	/* What cannot be seen on real CPUs is null. */
+	put(object, "iotlb", native ? json_null() : iotlb(r));
+	put(object, "dma_faults", native ? json_null() : number(r->dma_faults));
+	put(object, "locks", native && !run->scenario->options.lock_stat ? json_null() : array_of(run, locks, lock));
+	put(object, "locks_left_out", native && !run->scenario->options.lock_stat ? json_null() : number(r->lock_count - locks));
+	put(object, "lines", native ? json_null() : array_of(run, r->line_count, line));
 }
 
 static void put_not_measured(json_t **object)
@@ -367,6 +371,7 @@ static json_t *result(const struct run *run, const struct runner *runner)
 	json_t *object = json_object();
 
 	put(&object, "scenario", scenario(run->scenario));
+	put(&object, "time_domain", json_string(report_is_native(run) ? "wall" : "virtual"));
 	put(&object, "interrupted", json_boolean(report_interrupted(run, runner)));
 	if (run->complete)
 		put_measured(&object, run);

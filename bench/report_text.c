@@ -193,12 +193,18 @@ static void print_machine(const struct text *t)
 	const struct options *o = &s->options;
 	char machine[MAX_MACHINE + 2], local[32], remote[32], runtime[32];
 
+	options_format_time(runtime, sizeof(runtime), o->runtime);
+	if (report_is_native(t->run)) {
+		fprintf(t->f, "this machine's CPUs, %u of them; time is the wall clock's; seed %llu, %u x %s\n",
+			s->topology.pu_count, (unsigned long long)o->seed, t->run->rep_count, runtime);
+		return;
+	}
 	snprintf(machine, sizeof(machine), "%s", o->machine);
 	tame(machine, MAX_MACHINE + 1);
 	fprintf(t->f, "%s, %u CPUs; line transfer %s local, %s remote; seed %llu, %u x %s\n", machine,
 		s->topology.pu_count, options_format_time(local, sizeof(local), o->local_ns),
 		options_format_time(remote, sizeof(remote), o->remote_ns), (unsigned long long)o->seed,
-		t->run->rep_count, options_format_time(runtime, sizeof(runtime), o->runtime));
+		t->run->rep_count, runtime);
 }
 
 static void print_head(const struct text *t)
@@ -280,6 +286,10 @@ static void print_cpus(const struct text *t)
 	struct report_cpus share;
 
 	report_cpus(r, &share);
+	if (report_is_native(t->run)) {
+		fprintf(t->f, "  CPU:   %u in use, %s busy\n", r->cpu_count, percent_cell(busy, share.busy));
+		return;
+	}
 	fprintf(t->f,
 		"  CPU:   %u in use, %s busy, %s spinning, %s stalled on cache lines, "
 		"interrupts off for up to %s\n",
@@ -569,11 +579,27 @@ static void print_calls(const struct text *t)
 		fprintf(t->f, "  %9.4f  %s\n", report_ratio(r->calls[fn], r->ios), function_names[fn]);
 }
 
+/* What a native run does not show, and why. */
+static void print_native_limits(const struct text *t)
+{
+	const char *blind = report_blind_spots(&t->run->scenario->topology);
+
+	fputc('\n', t->f);
+	if (!t->run->scenario->options.lock_stat)
+		line_in(t, DIM, "--lock-stat shows the locks, and slows them down");
+	if (blind)
+		line_in(t, DIM, "%s", blind);
+}
+
 static void print_origin(const struct text *t)
 {
 	const struct options *o = &t->run->scenario->options;
 	const char *local = options_origin(o, OPTION_local_ns), *remote = options_origin(o, OPTION_remote_ns);
 
+	if (report_is_native(t->run)) {
+		print_native_limits(t);
+		return;
+	}
 	fputc('\n', t->f);
 	if (strcmp(local, remote))
 		line_in(t, DIM, "local/remote latency: %s/%s", local, remote);

@@ -12,6 +12,8 @@
 
 #include "sim/stats.h"
 
+#include "sim/host_stats.h"
+
 uint32_t runner_host_cpus(void)
 {
 	cpu_set_t set;
@@ -97,6 +99,11 @@ struct runner_state {
 	uint64_t done, total;
 };
 
+static bool run_is_native(const struct run *run)
+{
+	return run->scenario->options.engine == ENGINE_NATIVE;
+}
+
 static void run_repetition(void *arg, uint64_t i)
 {
 	struct runner_state *st = arg;
@@ -112,7 +119,8 @@ static void run_repetition(void *arg, uint64_t i)
 	if (st->runner->interrupted && *st->runner->interrupted)
 		rep->ret = -EINTR;
 	else
-		rep->ret = host_run(&params, &rep->result, rep->err, sizeof(rep->err));
+		rep->ret = run_is_native(run) ? native_host_run(&params, &rep->result, rep->err, sizeof(rep->err))
+					      : host_run(&params, &rep->result, rep->err, sizeof(rep->err));
 	if (!rep->ret && rep->result.interrupted)
 		rep->ret = -EINTR;
 	if (!st->runner->progress)
@@ -208,19 +216,6 @@ static void add_counters(struct host_result *to, const struct host_result *from)
 }
 
 /* Most expensive first, as in each repetition. */
-static int by_wait(const void *a, const void *b)
-{
-	const struct host_lock_result *x = a, *y = b;
-	int order;
-
-	if (x->wait_total_ps != y->wait_total_ps)
-		return x->wait_total_ps > y->wait_total_ps ? -1 : 1;
-	if (x->acquisitions != y->acquisitions)
-		return x->acquisitions > y->acquisitions ? -1 : 1;
-	order = strcmp(x->name, y->name);
-	return order ? order : (x->instance > y->instance) - (x->instance < y->instance);
-}
-
 static int by_stall(const void *a, const void *b)
 {
 	const struct host_line_result *x = a, *y = b;
@@ -273,7 +268,7 @@ static int run_add_up(struct run *run)
 		add_locks(&run->total, r);
 		add_lines(&run->total, r);
 	}
-	qsort(run->total.locks, run->total.lock_count, sizeof(*run->total.locks), by_wait);
+	qsort(run->total.locks, run->total.lock_count, sizeof(*run->total.locks), host_lock_by_wait);
 	qsort(run->total.lines, run->total.line_count, sizeof(*run->total.lines), by_stall);
 	if (run->complete) {
 		run->throughput_mib_s = estimate_of_thousandths(mib, run->complete);
@@ -289,15 +284,19 @@ out:
 int runner_run(struct runner *r, struct run *runs, uint32_t count)
 {
 	struct runner_state st = { .runner = r, .runs = runs, .count = count };
+	uint32_t threads = r->threads, i, k;
 	struct timespec start, end;
-	uint32_t i, k;
 	int ret;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		st.total += runs[i].rep_count;
+		/* On real CPUs one at a time: they would disturb each other. */
+		if (run_is_native(&runs[i]))
+			threads = 1;
+	}
 	pthread_mutex_init(&st.lock, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	ret = parallel_for(r->threads, st.total, run_repetition, &st);
+	ret = parallel_for(threads, st.total, run_repetition, &st);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	r->wall_s = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9;
 	pthread_mutex_destroy(&st.lock);

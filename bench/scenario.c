@@ -29,6 +29,8 @@ struct sim_params scenario_sim_params(const struct options *o, uint64_t seed)
 			.write_occupancy_pct = (uint32_t)o->write_occupancy_pct,
 			.dirty_read_occupancy_pct = (uint32_t)o->dirty_read_occupancy_pct,
 			.read_occupancy_ps = o->read_occupancy_ns,
+			.dirty_read_migrates = o->dirty_read_migrates,
+			.request_pct = (uint32_t)o->request_pct,
 		},
 		.mmio_write_ps = o->mmio_write_ns,
 		.mmio_read_ps = o->mmio_read_ns,
@@ -102,11 +104,22 @@ static int check_placement(struct scenario *s, struct options_error *err)
 	unsigned int *cpus;
 	int ret;
 
+	/* Its threads are no jobs, and it places them itself. */
+	if (o->scope == S_MAP)
+		return 0;
 	if (jobs > MAX_JOBS) {
 		snprintf(err->msg, sizeof(err->msg),
 			 "--devices %llu with --jobs %llu: %llu jobs in all: at most %u are allowed",
 			 (unsigned long long)o->devices, (unsigned long long)o->jobs, (unsigned long long)jobs,
 			 MAX_JOBS);
+		return -EINVAL;
+	}
+	if (o->engine == ENGINE_NATIVE && jobs > s->topology.pu_count && !o->oversubscribe) {
+		snprintf(err->msg, sizeof(err->msg),
+			 "--jobs %llu with --devices %llu: %llu jobs in all, and this machine has %u CPUs: fewer "
+			 "--jobs or --devices, or --oversubscribe",
+			 (unsigned long long)o->jobs, (unsigned long long)o->devices, (unsigned long long)jobs,
+			 s->topology.pu_count);
 		return -EINVAL;
 	}
 	cpus = calloc(jobs, sizeof(*cpus));
@@ -173,6 +186,7 @@ static void fill_params(struct scenario *s)
 		.write_buffer_ps = o->wbf_ns,
 	};
 	p->iotlb_entries = (uint32_t)o->iotlb_entries;
+	p->lock_stat = o->lock_stat;
 	p->sim = scenario_sim_params(o, o->seed);
 }
 

@@ -20,7 +20,10 @@ static const struct command {
 	{ "run", cmd_run, "simulate one scenario and report it (the default)" },
 	{ "table", cmd_table, "the regression table: every policy, shared and separate bridges" },
 	{ "lockbench", cmd_lockbench, "CPUs that loop on one lock" },
+	{ "mapbench", cmd_mapbench, "map and unmap in a loop, as the kernel's dma_map_benchmark does" },
 	{ "pingpong", cmd_pingpong, "two CPUs that exchange a cache line" },
+	{ "crosscheck", cmd_crosscheck, "the model against this machine: measured and predicted" },
+	{ "calibrate", cmd_calibrate, "measure this machine, and write it into a machine file" },
 	{ "fit", cmd_fit, "calibrate the occupancies, predict, fit the latencies" },
 };
 

@@ -178,20 +178,28 @@ uint64_t calculate_psi_aligned_address(uint64_t start, uint64_t end, uint64_t *p
 	return order == MAX_AGAW_PFN_WIDTH ? 0 : start & ~((PAGE_SIZE << order) - 1);
 }
 
-static void qi_batch_flush_descs(struct intel_iommu *iommu, struct qi_batch *batch)
+/* Not inlined: a mapping has nothing to submit, and the caller registers enough to save. */
+static __attribute__((noinline)) void qi_batch_submit(struct intel_iommu *iommu, struct qi_batch *batch,
+						      uint32_t count)
 {
-	uint32_t count, i;
+	uint32_t i;
 
-	if (!iommu)
-		return;
-	count = READ_ONCE(batch->index);
-	if (!count)
-		return;
 	qi_submit_sync(iommu, batch->descs, count);
 	/* The kernel clears the whole batch: a store to each of its lines. */
 	for (i = 0; i < QI_MAX_BATCHED_DESC_COUNT; i += CACHE_LINE_SIZE / sizeof(struct qi_desc))
 		WRITE_ONCE(batch->descs[i].qw0, 0UL);
 	WRITE_ONCE(batch->index, 0U);
+}
+
+static void qi_batch_flush_descs(struct intel_iommu *iommu, struct qi_batch *batch)
+{
+	uint32_t count;
+
+	if (!iommu)
+		return;
+	count = READ_ONCE(batch->index);
+	if (count)
+		qi_batch_submit(iommu, batch, count);
 }
 
 static void qi_batch_add(struct intel_iommu *iommu, struct qi_batch *batch, struct qi_desc desc)
@@ -259,7 +267,7 @@ static struct intel_iommu *switch_iommu(struct cache_tag *tag, struct intel_iomm
 {
 	struct intel_iommu *next = READ_ONCE(tag->iommu);
 
-	if (iommu && iommu != next)
+	if (unlikely(iommu && iommu != next))
 		qi_batch_flush_descs(iommu, batch);
 	return next;
 }

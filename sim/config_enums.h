@@ -64,6 +64,12 @@
 	X(THINKDIST_UNIFORM, "uniform")         \
 	X(THINKDIST_CONSTANT, "constant")
 
+/* Who writes a mapped buffer; the kernel's values, which are those of dma_map_benchmark -d too. */
+#define DMADIR_LIST(X)                        \
+	X(DMA_BIDIRECTIONAL, "bidirectional") \
+	X(DMA_TO_DEVICE, "to_device")         \
+	X(DMA_FROM_DEVICE, "from_device")
+
 /* Algorithm of every spinlock; fact K8. */
 #define LOCK_LIST(X)                   \
 	X(LOCK_QSPINLOCK, "qspinlock") \
@@ -97,6 +103,7 @@ CONFIG_ENUM(rw, RW_LIST)
 CONFIG_ENUM(layout, LAYOUT_LIST)
 CONFIG_ENUM(latency_dist, LATDIST_LIST)
 CONFIG_ENUM(think_dist, THINKDIST_LIST)
+CONFIG_ENUM(dma_data_direction, DMADIR_LIST)
 CONFIG_ENUM(lock_kind, LOCK_LIST)
 
 #endif

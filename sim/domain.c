@@ -634,10 +634,52 @@ static uint64_t alloc_dma_addr(struct device *dev, struct dmar_domain *domain, s
 	return iova_alloc_dma(&cookie->iovad, size, mask, end, &dev->pci_32bit_workaround);
 }
 
+/* What the device may do (kernel dma_info_to_prot()). */
+static int dma_prot(enum dma_data_direction dir)
+{
+	switch (dir) {
+	case DMA_TO_DEVICE:
+		return DMA_PTE_READ;
+	case DMA_FROM_DEVICE:
+		return DMA_PTE_WRITE;
+	case DMA_BIDIRECTIONAL:
+		break;
+	}
+	return DMA_PTE_READ | DMA_PTE_WRITE;
+}
+
+/* An address for contiguous memory, mapped there; 0 when no address or memory is left. */
+static uint64_t map_contiguous(struct device *dev, struct dmar_domain *domain, uint64_t phys, uint64_t size,
+			       int prot)
+{
+	struct iommu_dma_cookie *cookie = READ_ONCE(domain->domain.iova_cookie);
+	uint64_t iova = alloc_dma_addr(dev, domain, cookie, size);
+
+	if (iova && iommu_map(domain, iova, phys, size, prot)) {
+		free_iova_fast(&cookie->iovad, iova_pfn(&cookie->iovad, iova), size >> PAGE_SHIFT);
+		return 0;
+	}
+	return iova;
+}
+
+uint64_t dma_map_single(struct device *dev, uint64_t phys, uint64_t size, enum dma_data_direction dir)
+{
+	struct dmar_domain *domain = iommu_get_dma_domain(dev);
+	uint64_t iova;
+
+	count_call(FN_dma_map);
+	compute(COST_DMA_MAP_ENTRY);
+	if (!domain)
+		return phys;
+	iova = map_contiguous(dev, domain, phys, size, dma_prot(dir));
+	if (iova)
+		compute(COST_DMA_MAP_EXIT);
+	return iova;
+}
+
 uint64_t dma_map_pages(struct device *dev, const uint64_t *phys, unsigned int count, enum dma_data_direction dir)
 {
 	struct dmar_domain *domain = iommu_get_dma_domain(dev);
-	int prot = dir == DMA_TO_DEVICE ? DMA_PTE_READ : DMA_PTE_WRITE;
 	struct iommu_dma_cookie *cookie;
 	uint64_t size = (uint64_t)count << PAGE_SHIFT, iova;
 
@@ -649,7 +691,7 @@ uint64_t dma_map_pages(struct device *dev, const uint64_t *phys, unsigned int co
 	iova = alloc_dma_addr(dev, domain, cookie, size);
 	if (!iova)
 		return 0;
-	if (map_pages(domain, iova, phys, count, prot)) {
+	if (map_pages(domain, iova, phys, count, dma_prot(dir))) {
 		free_iova_fast(&cookie->iovad, iova_pfn(&cookie->iovad, iova), count);
 		return 0;
 	}
@@ -688,18 +730,9 @@ void dma_unmap_pages(struct device *dev, uint64_t addr, unsigned int count)
 uint64_t dma_map_coherent(struct device *dev, void *p, size_t size)
 {
 	struct dmar_domain *domain = iommu_get_dma_domain(dev);
-	struct iommu_dma_cookie *cookie;
-	uint64_t bytes = (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), iova;
+	uint64_t bytes = (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
 
 	if (!domain)
 		return virt_to_phys(p);
-	cookie = READ_ONCE(domain->domain.iova_cookie);
-	iova = alloc_dma_addr(dev, domain, cookie, bytes);
-	if (!iova)
-		return 0;
-	if (iommu_map(domain, iova, virt_to_phys(p), bytes, DMA_PTE_READ | DMA_PTE_WRITE)) {
-		free_iova_fast(&cookie->iovad, iova_pfn(&cookie->iovad, iova), bytes >> PAGE_SHIFT);
-		return 0;
-	}
-	return iova;
+	return map_contiguous(dev, domain, virt_to_phys(p), bytes, dma_prot(DMA_BIDIRECTIONAL));
 }

@@ -227,7 +227,16 @@ int iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t paddr, uint64_
 /* Unmaps a range and flushes the IOTLB (kernel iommu_unmap()). Returns the bytes unmapped. */
 uint64_t iommu_unmap(struct dmar_domain *domain, uint64_t iova, uint64_t size);
 
-enum dma_data_direction { DMA_TO_DEVICE, DMA_FROM_DEVICE };
+/**
+ * dma_map_single - make contiguous memory visible to a device (kernel dma_map_single())
+ * @dev: device
+ * @phys: physical address, page aligned
+ * @size: bytes, a multiple of 4096, at least one page
+ * @dir: direction
+ *
+ * Returns the device's address, 0 when no address or memory is left. dma_unmap_pages() takes it away again.
+ */
+uint64_t dma_map_single(struct device *dev, uint64_t phys, uint64_t size, enum dma_data_direction dir);
 
 /**
  * dma_map_pages - make pages visible to a device in one stretch (kernel dma_map_page() and dma_map_sgtable())

@@ -149,7 +149,12 @@ void queue_iova(struct iommu_dma_cookie *cookie, unsigned long pfn, unsigned lon
 	flags = spin_lock_irqsave(&fq->lock);
 	/* What another CPU's flush has covered meanwhile may already make room. */
 	fq_ring_free_locked(cookie, fq);
-	if (fq_full(fq)) {
+	/*
+	 * A flush that is under way elsewhere counts as started and not as finished, so the one here may not be
+	 * enough for a ring that has filled meanwhile. The kernel does not look again, and loses such a ring with
+	 * all in it.
+	 */
+	while (fq_full(fq)) {
 		fq_flush_iotlb(cookie);
 		fq_ring_free_locked(cookie, fq);
 	}

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "sim/host.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "platform.h"
+#include "sim/exec/machine_nvme.h"
 #include "sim/host_stats.h"
 #include "sim/iommu.h"
-#include "sim/platform/model/platform.h"
+#include "sim/nvme_driver.h"
+#include "sim/rng.h"
+#include "sim/topology.h"
 
 /* I/O buffers are memory that no CPU here touches: addresses above all simulated memory, and not contiguous. */
 #define DATA_PHYS_BASE (1ULL << 40)
@@ -32,102 +33,111 @@ OBJ_TYPE_PLAIN(iommu_group, "iommu group");
 struct io {
 	struct nvme_iod *iod;
 	struct job *job;
-	struct io *next;
+	struct io *next; /* idle */
 	uint64_t issued_ps;
 	uint64_t phys[]; /* of each page */
 };
 
+/*
+ * A job's own memory, on lines of its own. What is counted here only its CPU writes; others may read what has
+ * happened so far.
+ */
 struct job {
 	struct host *host;
 	struct job *next_on_cpu;
-	struct vcpu *cpu;
+	uint32_t cpu;
 	struct nvme_queue *queue;
 	uint32_t device, number;
 	struct aio_ring *ring;
-	struct io *idle, *done, **done_tail;
+	struct io **events; /* what has completed: the ring's, from its head to its tail; a power of two of them */
+	uint32_t event_mask;
+	struct io *idle;
 	struct io **ios;
-	struct irq wake; /* a completion on another CPU */
+	struct cpu_kick wake; /* a completion on another CPU */
 	struct rng rng;
 	uint64_t blocks; /* of the device, to choose from */
-};
+	uint64_t submitted, completed;
+	/* in the time that is measured */
+	uint64_t ios_done, reads_done, latency_sum_ps;
+	struct histogram *latency_ns;
+} __attribute__((aligned(128)));
 
 struct host_device {
 	struct device *dev;
 	struct iommu_group *group;
-	struct nvme_device nvme;
+	struct machine_nvme *nvme;
 	struct nvme_queue **queues; /* by index, 0.. */
 	uint32_t *queue_depth;
-	struct host_device_result result;
 };
 
 struct host {
 	const struct host_params *params;
-	struct sim sim;
+	struct machine *machine;
 	struct host_result *result;
 	uint32_t *pus; /* CPUs in use, ascending */
 	uint32_t cpu_count;
 	uint32_t *cpu_of_job; /* index into pus */
-	struct vtd_hw *units;
 	struct intel_iommu **iommus;
-	struct bridge *bridges;
 	struct dmar_domain **domains;
 	uint32_t domain_count;
 	struct host_device *devices;
 	struct job *jobs;
 	struct job **cpu_jobs; /* by CPU */
 	uint32_t job_count;
-	uint32_t queue_count; /* per device */
-	struct actor warm, over, sample;
+	uint32_t queue_count;		/* per device */
+	struct histogram *latencies_ns; /* one that CPUs take turns with, or one each */
+	uint32_t histogram_count;
+	struct machine_timer warm, over, sample;
+	uint64_t sample_period_ps;
 	bool measuring;
-	uint64_t inflight;
+	uint64_t measure_start_ps;
 	uint64_t calls_before[FN_COUNT];
 	int setup_error;
 	char *err;
 	size_t err_size;
 };
 
-static void sum_calls(const struct host *h, uint64_t calls[FN_COUNT])
-{
-	uint32_t i, fn;
+/* ---- jobs ---- */
 
-	memset(calls, 0, FN_COUNT * sizeof(calls[0]));
-	for (i = 0; i < h->cpu_count; i++)
-		for (fn = 0; fn < FN_COUNT; fn++)
-			calls[fn] += h->sim.cpus[i].calls[fn];
+/* Only one CPU writes it, and no order is needed. */
+static inline void count(uint64_t *counter, uint64_t by)
+{
+	__atomic_store_n(counter, *counter + by, __ATOMIC_RELAXED);
 }
 
-/* ---- jobs ---- */
+static inline uint64_t counted(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
 
 static void record_completion(struct job *job, const struct io *io)
 {
-	struct host_result *r = job->host->result;
-	struct host_device_result *d = &job->host->devices[job->device].result;
-	uint64_t latency_ps = this_vcpu()->proc.now_ps - io->issued_ps;
+	uint64_t latency_ps = cpu_clock_ps() - io->issued_ps;
 
-	job->host->inflight--;
-	r->completed++;
-	if (!job->host->measuring)
+	count(&job->completed, 1);
+	if (!__atomic_load_n(&job->host->measuring, __ATOMIC_RELAXED))
 		return;
-	r->ios++;
-	r->bytes += job->host->params->bs;
-	r->read_ios += !io->iod->write;
-	r->latency_sum_ps += latency_ps;
-	histogram_record(&r->latency_ns, latency_ps / 1000);
-	d->ios++;
-	d->bytes += job->host->params->bs;
-	d->latency_sum_ps += latency_ps;
+	job->ios_done++;
+	job->reads_done += !io->iod->write;
+	job->latency_sum_ps += latency_ps;
+	histogram_record(job->latency_ns, latency_ps / 1000);
+}
+
+static bool has_completions(const struct job *job)
+{
+	return data_race(job->ring->tail) != data_race(job->ring->head);
 }
 
 static void reap_one(struct job *job)
 {
-	struct io *io = job->done;
+	struct io *io;
+	uint32_t head;
 
-	vcpu_work(job->host->params->complete_ps / 2);
-	(void)READ_ONCE(job->ring->tail);
-	WRITE_ONCE(job->ring->head, READ_ONCE(job->ring->head) + 1);
-	job->done = io->next;
-	if (!job->done)
-		job->done_tail = &job->done;
+	cpu_work(job->host->params->complete_ps / 2);
+	(void)smp_load_acquire(&job->ring->tail);
+	head = READ_ONCE(job->ring->head);
+	WRITE_ONCE(job->ring->head, head + 1);
+	io = job->events[head & job->event_mask];
 	record_completion(job, io);
 	io->next = job->idle;
 	job->idle = io;
@@ -142,72 +152,62 @@ static void submit_one(struct job *job)
 	bool write = rng_below(&job->rng, 100) >= p->read_pct;
 
 	job->idle = io->next;
-	vcpu_work(p->submit_ps);
-	io->issued_ps = this_vcpu()->proc.now_ps;
-	job->host->inflight++;
-	job->host->result->submitted++;
-	if (nvme_queue_rq(job->queue, io->iod, write, slba, io->phys, (unsigned int)pages)) {
-		job->host->sim.engine.error = -ENOMEM;
-		engine_stop(&job->host->sim.engine);
-	}
+	cpu_work(p->submit_ps);
+	io->issued_ps = cpu_clock_ps();
+	count(&job->submitted, 1);
+	if (nvme_queue_rq(job->queue, io->iod, write, slba, io->phys, (unsigned int)pages))
+		cpu_fail(-ENOMEM);
 }
 
 /* Does one thing for the job; false when there is nothing to do until a completion comes. */
 static bool job_step(struct job *job)
 {
-	if (!job->done && !job->idle)
+	bool done = has_completions(job);
+
+	if (!done && !job->idle)
 		return false;
-	if (job->done)
+	if (done)
 		reap_one(job);
 	if (job->idle)
 		submit_one(job);
 	return true;
 }
 
-static void cpu_body(void *arg)
+static void cpu_body(void *arg, uint32_t cpu)
 {
-	struct job *first = *(struct job **)arg, *job;
+	struct host *h = arg;
+	struct job *first = h->cpu_jobs[cpu], *job;
 
-	vcpu_work(rng_below(&first->rng, START_SPREAD_PS));
-	for (;;) {
+	cpu_work(rng_below(&first->rng, START_SPREAD_PS));
+	while (!cpu_stopping()) {
 		bool busy = false;
 
 		for (job = first; job; job = job->next_on_cpu)
 			busy |= job_step(job);
 		if (!busy)
-			vcpu_idle();
+			cpu_idle();
 	}
 }
 
 /* ---- interrupts ---- */
 
-static void wake_handler(struct irq *irq)
-{
-	(void)irq;
-	this_vcpu()->proc.now_ps += this_vcpu()->sim->params.irq_ps;
-}
-
 static void io_completed(struct nvme_iod *iod)
 {
 	struct io *io = iod->owner;
 	struct job *job = io->job;
-	struct vcpu *c = this_vcpu();
+	uint32_t tail;
 
-	c->proc.now_ps += job->host->params->complete_ps / 2;
-	WRITE_ONCE(job->ring->tail, READ_ONCE(job->ring->tail) + 1);
-	io->next = NULL;
-	*job->done_tail = io;
-	job->done_tail = &io->next;
-	if (job->cpu != c) {
-		proc_sync(&c->proc);
-		vcpu_raise_irq(job->cpu, &job->wake, c->proc.now_ps);
-	}
+	cpu_spend(job->host->params->complete_ps / 2);
+	tail = READ_ONCE(job->ring->tail);
+	job->events[tail & job->event_mask] = io;
+	smp_store_release(&job->ring->tail, tail + 1);
+	if (job->cpu != smp_processor_id())
+		cpu_kick(job->cpu, &job->wake);
 }
 
-static void nvme_irq_handler(struct irq *irq)
+static void nvme_irq(struct nvme_queue *q)
 {
-	this_vcpu()->proc.now_ps += this_vcpu()->sim->params.irq_ps;
-	nvme_process_cq(nvme_queue_of_irq(irq), io_completed);
+	nvme_process_cq(q, io_completed);
 }
 
 /* ---- setup, on CPU 0 ---- */
@@ -216,15 +216,14 @@ static int create_units(struct host *h)
 {
 	const struct host_params *p = h->params;
 	uint32_t i, packages = p->topology->package_count;
-	int ret;
 
 	for (i = 0; i < p->units; i++) {
-		ret = vtd_hw_init(&h->units[i], &h->sim, i % packages, p->unit_cap[i], p->unit_ecap[i], &p->vtd,
-				  p->iotlb_entries);
-		if (ret)
-			return ret;
-		h->iommus[i] = iommu_create(&h->units[i].mmio, p->unit_cap[i], p->unit_ecap[i], (int)i,
-					    p->domain.first_stage);
+		struct mmio_device *unit = machine_add_unit(h->machine, i % packages, p->unit_cap[i],
+							    p->unit_ecap[i], &p->vtd, p->iotlb_entries);
+
+		if (!unit)
+			return -ENOMEM;
+		h->iommus[i] = iommu_create(unit, p->unit_cap[i], p->unit_ecap[i], (int)i, p->domain.first_stage);
 		if (!h->iommus[i])
 			return -ENOMEM;
 	}
@@ -275,16 +274,24 @@ static int create_device(struct host *h, uint32_t i)
 	const struct host_params *p = h->params;
 	struct host_device *d = &h->devices[i];
 	uint32_t bridge = p->shared_bridge ? 0 : i;
-	int ret;
+	struct machine_nvme_config config = {
+		.package = bridge % p->topology->package_count,
+		.bridge = bridge,
+		.bridge_mib_s = p->bridge_mib_s,
+		.unit = i % p->units,
+		.rid = (uint16_t)((1 + i / 256) << 8 | i % 256),
+		.ats = p->ats,
+		.nvme = p->nvme,
+		.queue_count = h->queue_count,
+		.max_pages = (uint32_t)(p->bs >> PAGE_SHIFT),
+		.seed = p->sim.seed,
+		.irq = nvme_irq,
+	};
 
-	ret = nvme_device_init(&d->nvme, &h->sim, bridge % p->topology->package_count, &h->bridges[bridge],
-			       &h->units[i % p->units], (uint16_t)((1 + i / 256) << 8 | i % 256), p->ats, &p->nvme,
-			       h->queue_count, (uint32_t)(p->bs >> PAGE_SHIFT), p->sim.seed);
-	if (ret)
-		return ret;
+	d->nvme = machine_add_nvme(h->machine, &config);
 	d->queues = calloc(h->queue_count, sizeof(struct nvme_queue *));
 	d->queue_depth = calloc(h->queue_count, sizeof(*d->queue_depth));
-	if (!d->queues || !d->queue_depth)
+	if (!d->nvme || !d->queues || !d->queue_depth)
 		return -ENOMEM;
 	return attach_device(h, i);
 }
@@ -312,11 +319,15 @@ static int create_queue(struct host *h, struct host_device *d, uint32_t index)
 			 d->queue_depth[index], NVME_MAX_QUEUE_COMMANDS);
 		return -EINVAL;
 	}
-	q = nvme_alloc_queue(d->dev, &d->nvme.mmio, (uint16_t)(index + 1), d->queue_depth[index]);
+	q = nvme_alloc_queue(d->dev, machine_nvme_registers(d->nvme), (uint16_t)(index + 1), d->queue_depth[index]);
 	if (!q)
 		return -ENOMEM;
+	if (machine_nvme_add_queue(d->nvme, q, first_cpu_of_queue(h, index))) {
+		free(q->iods);
+		return -ENOMEM;
+	}
 	d->queues[index] = q;
-	return nvme_device_add_queue(&d->nvme, q, &h->sim.cpus[first_cpu_of_queue(h, index)], nvme_irq_handler);
+	return 0;
 }
 
 /* One list for each I/O of a job, mapped for good as a dma_pool's pages are. */
@@ -346,11 +357,14 @@ static int create_io(struct host *h, struct job *job, uint32_t slot, uint32_t *n
 {
 	uint64_t pages = h->params->bs >> PAGE_SHIFT;
 	uint64_t first = ((uint64_t)job->number * h->params->iodepth + slot) * pages;
-	struct io *io = calloc(1, sizeof(*io) + pages * sizeof(io->phys[0]));
+	size_t size =
+		(sizeof(struct io) + pages * sizeof(uint64_t) + CACHE_LINE_SIZE - 1) & ~(CACHE_LINE_SIZE - 1UL);
+	struct io *io = aligned_alloc(CACHE_LINE_SIZE, size);
 	uint64_t i;
 
 	if (!io)
 		return -ENOMEM;
+	memset(io, 0, size);
 	job->ios[slot] = io;
 	io->job = job;
 	io->iod = shared_alloc(&nvme_iod_type, sizeof(*io->iod));
@@ -368,12 +382,16 @@ static int create_io(struct host *h, struct job *job, uint32_t slot, uint32_t *n
 
 static int create_job(struct host *h, struct job *job, uint32_t *next_tag)
 {
-	uint32_t i;
+	uint32_t events = 1, i;
 	int ret = 0;
 
+	while (events < h->params->iodepth)
+		events *= 2;
 	job->ring = shared_alloc(&aio_ring_type, sizeof(*job->ring));
 	job->ios = calloc(h->params->iodepth, sizeof(struct io *));
-	if (!job->ring || !job->ios)
+	job->events = calloc(events, sizeof(struct io *));
+	job->event_mask = events - 1;
+	if (!job->ring || !job->ios || !job->events)
 		return -ENOMEM;
 	for (i = 0; !ret && i < h->params->iodepth; i++)
 		ret = create_io(h, job, i, next_tag);
@@ -389,7 +407,7 @@ static int create_jobs(struct host *h)
 	for (i = 0; !ret && i < h->job_count; i++) {
 		struct job *job = &h->jobs[i];
 		struct host_device *d = &h->devices[job->device];
-		uint32_t index = queue_of_cpu(h, job->cpu->id);
+		uint32_t index = queue_of_cpu(h, job->cpu);
 
 		if (!d->queues[index])
 			ret = create_queue(h, d, index);
@@ -412,8 +430,7 @@ static void host_setup(void *arg)
 	for (i = 0; !ret && i < h->params->devices; i++)
 		ret = create_device(h, i);
 	for (i = 0; !ret && i < h->job_count; i++)
-		h->devices[h->jobs[i].device].queue_depth[queue_of_cpu(h, h->jobs[i].cpu->id)] +=
-			h->params->iodepth;
+		h->devices[h->jobs[i].device].queue_depth[queue_of_cpu(h, h->jobs[i].cpu)] += h->params->iodepth;
 	if (!ret)
 		ret = create_jobs(h);
 	h->setup_error = ret;
@@ -421,64 +438,73 @@ static void host_setup(void *arg)
 
 /* ---- the run ---- */
 
-static void warmup_over(struct actor *actor, uint64_t time_ps, uint64_t arg)
+static void count_calls(const struct host *h, uint64_t calls[FN_COUNT])
 {
-	struct host *h = container_of(actor, struct host, warm);
+	uint32_t fn;
+
+	for (fn = 0; fn < FN_COUNT; fn++)
+		calls[fn] = machine_calls(h->machine, fn);
+}
+
+static uint64_t inflight(const struct host *h)
+{
+	uint64_t n = 0;
 	uint32_t i;
 
-	(void)arg;
-	sum_calls(h, h->calls_before);
-	for (i = 0; i < h->params->units; i++)
-		h->units[i].iotlb_hits = h->units[i].iotlb_misses = 0;
-	sim_reset_stats(&h->sim, time_ps);
-	h->measuring = true;
+	for (i = 0; i < h->job_count; i++)
+		n += counted(&h->jobs[i].submitted) - counted(&h->jobs[i].completed);
+	return n;
 }
 
-static void run_over(struct actor *actor, uint64_t time_ps, uint64_t arg)
+static void warmup_over(void *arg, uint64_t time_ps)
 {
-	struct host *h = container_of(actor, struct host, over);
+	struct host *h = arg;
 
-	(void)arg;
-	h->result->elapsed_ps = time_ps - h->sim.measure_start_ps;
-	engine_stop(&h->sim.engine);
+	count_calls(h, h->calls_before);
+	host_stats_reset(h->machine, time_ps);
+	h->measure_start_ps = time_ps;
+	__atomic_store_n(&h->measuring, true, __ATOMIC_RELAXED);
 }
 
-static void sample_inflight(struct actor *actor, uint64_t time_ps, uint64_t period_ps)
+static void run_over(void *arg, uint64_t time_ps)
 {
-	struct host *h = container_of(actor, struct host, sample);
+	struct host *h = arg;
 
+	h->result->elapsed_ps = time_ps - h->measure_start_ps;
+	machine_stop(h->machine);
+}
+
+static void sample_inflight(void *arg, uint64_t time_ps)
+{
+	struct host *h = arg;
+
+	(void)time_ps;
 	if (h->measuring) {
 		h->result->inflight_samples++;
-		h->result->inflight_sum += h->inflight;
+		h->result->inflight_sum += inflight(h);
 	}
 	if (h->params->interrupted && *h->params->interrupted) {
 		h->result->interrupted = true;
-		engine_stop(&h->sim.engine);
+		machine_stop(h->machine);
 		return;
 	}
-	engine_post(&h->sim.engine, time_ps + period_ps, actor, period_ps);
+	/* It has been there before, so it takes no memory. */
+	machine_at(h->machine, h->sample_period_ps, &h->sample);
 }
 
 static int run_jobs(struct host *h)
 {
 	const struct host_params *p = h->params;
-	uint64_t start = h->sim.cpus[0].proc.now_ps, period = (p->warmup_ps + p->runtime_ps) / 1009 + 1;
-	uint32_t i;
-	int ret = 0;
 
-	for (i = 0; !ret && i < h->cpu_count; i++) {
-		h->sim.cpus[i].proc.now_ps = start;
-		ret = sim_start_cpu(&h->sim, i, cpu_body, &h->cpu_jobs[i]);
-	}
-	if (ret)
-		return ret;
-	h->warm.fn = warmup_over;
-	h->over.fn = run_over;
-	h->sample.fn = sample_inflight;
-	engine_post(&h->sim.engine, start + p->warmup_ps, &h->warm, 0);
-	engine_post(&h->sim.engine, start + p->warmup_ps + p->runtime_ps, &h->over, 0);
-	engine_post(&h->sim.engine, start + period, &h->sample, period);
-	return engine_run(&h->sim.engine);
+	h->sample_period_ps = (p->warmup_ps + p->runtime_ps) / 1009 + 1;
+	h->warm = (struct machine_timer){ warmup_over, h, NULL };
+	h->over = (struct machine_timer){ run_over, h, NULL };
+	h->sample = (struct machine_timer){ sample_inflight, h, NULL };
+	if (machine_at(h->machine, p->warmup_ps, &h->warm) ||
+	    machine_at(h->machine, p->warmup_ps + p->runtime_ps, &h->over) ||
+	    machine_at(h->machine, h->sample_period_ps, &h->sample))
+		return -ENOMEM;
+	return machine_run(h->machine, cpu_body, h);
 }
 
 static int compare_u32(const void *a, const void *b)
@@ -525,19 +551,21 @@ static int alloc_tables(struct host *h)
 	if (h->queue_count > h->cpu_count)
 		h->queue_count = h->cpu_count;
 	h->domain_count = p->shared_bridge ? 1 : p->devices;
-	h->units = calloc(p->units, sizeof(*h->units));
+	h->histogram_count = CPUS_TAKE_TURNS ? 1 : h->cpu_count;
 	h->iommus = calloc(p->units, sizeof(struct intel_iommu *));
-	h->bridges = calloc(p->shared_bridge ? 1 : p->devices, sizeof(*h->bridges));
 	h->domains = calloc(h->domain_count, sizeof(struct dmar_domain *));
 	h->devices = calloc(p->devices, sizeof(*h->devices));
-	h->jobs = calloc(h->job_count, sizeof(*h->jobs));
+	h->jobs = aligned_alloc(_Alignof(struct job), h->job_count * sizeof(*h->jobs));
 	h->cpu_jobs = calloc(h->cpu_count, sizeof(struct job *));
+	h->latencies_ns = calloc(h->histogram_count, sizeof(*h->latencies_ns));
 	h->result->devices = calloc(p->devices, sizeof(*h->result->devices));
-	if (!h->units || !h->iommus || !h->bridges || !h->domains || !h->devices || !h->jobs || !h->cpu_jobs ||
+	if (h->jobs)
+		memset(h->jobs, 0, h->job_count * sizeof(*h->jobs));
+	if (!h->iommus || !h->domains || !h->devices || !h->jobs || !h->cpu_jobs || !h->latencies_ns ||
 	    !h->result->devices)
 		return -ENOMEM;
-	for (i = 0; i < (p->shared_bridge ? 1 : p->devices); i++)
-		h->bridges[i].mib_s = p->bridge_mib_s;
+	for (i = 0; i < h->histogram_count; i++)
+		histogram_init(&h->latencies_ns[i]);
 	return 0;
 }
 
@@ -554,9 +582,8 @@ static void init_jobs(struct host *h)
 		/* A device's jobs are placed one after another, so that each device's jobs spread as all do. */
 		job->device = i / p->jobs;
 		job->number = i;
-		job->cpu = &h->sim.cpus[cpu];
-		job->done_tail = &job->done;
-		job->wake.handler = wake_handler;
+		job->cpu = cpu;
+		job->latency_ns = &h->latencies_ns[cpu % h->histogram_count];
 		job->blocks = (1ULL << 40) / p->bs;
 		rng_seed(&job->rng, p->sim.seed, 1000000 + i);
 		job->next_on_cpu = h->cpu_jobs[cpu];
@@ -564,30 +591,49 @@ static void init_jobs(struct host *h)
 	}
 }
 
-static void collect(struct host *h)
+static void collect_jobs(struct host *h)
+{
+	struct host_result *r = h->result;
+	uint32_t i;
+
+	for (i = 0; i < h->job_count; i++) {
+		const struct job *job = &h->jobs[i];
+		struct host_device_result *d = &r->devices[job->device];
+
+		r->submitted += job->submitted;
+		r->completed += job->completed;
+		r->read_ios += job->reads_done;
+		d->ios += job->ios_done;
+		d->latency_sum_ps += job->latency_sum_ps;
+	}
+	for (i = 0; i < r->device_count; i++) {
+		r->devices[i].bytes = r->devices[i].ios * h->params->bs;
+		r->ios += r->devices[i].ios;
+		r->bytes += r->devices[i].bytes;
+		r->latency_sum_ps += r->devices[i].latency_sum_ps;
+		r->dma_faults += machine_nvme_faults(h->devices[i].nvme);
+	}
+	for (i = 0; i < h->histogram_count; i++)
+		histogram_merge(&r->latency_ns, &h->latencies_ns[i]);
+	r->inflight_end = inflight(h);
+}
+
+static int collect(struct host *h)
 {
 	struct host_result *r = h->result;
 	uint64_t calls[FN_COUNT];
-	uint32_t i, fn;
+	uint32_t fn;
 
-	sum_calls(h, calls);
+	count_calls(h, calls);
 	for (fn = 0; fn < FN_COUNT; fn++)
 		r->calls[fn] = calls[fn] - h->calls_before[fn];
 	r->maps = calls[FN_dma_map];
 	r->unmaps = calls[FN_dma_unmap];
 	r->live_mappings = r->maps - r->unmaps;
-	r->inflight_end = h->inflight;
 	r->device_count = h->params->devices;
-	for (i = 0; i < r->device_count; i++) {
-		r->devices[i] = h->devices[i].result;
-		r->dma_faults += h->devices[i].nvme.requester.dma_faults;
-	}
-	for (i = 0; i < h->params->units; i++) {
-		r->iotlb_hits += h->units[i].iotlb_hits;
-		r->iotlb_misses += h->units[i].iotlb_misses;
-	}
-	r->events = h->sim.engine.dispatched;
-	host_collect_cpus(&h->sim, r);
+	r->cpu_count = h->cpu_count;
+	collect_jobs(h);
+	return host_stats_collect(h->machine, r);
 }
 
 static void free_jobs(struct host *h)
@@ -598,11 +644,13 @@ static void free_jobs(struct host *h)
 		for (slot = 0; h->jobs[i].ios && slot < h->params->iodepth; slot++)
 			free(h->jobs[i].ios[slot]);
 		free(h->jobs[i].ios);
+		free(h->jobs[i].events);
 	}
 	free(h->jobs);
 	free(h->cpu_jobs);
 	free(h->cpu_of_job);
 	free(h->pus);
+	free(h->latencies_ns);
 }
 
 static void host_free(struct host *h)
@@ -610,17 +658,12 @@ static void host_free(struct host *h)
 	uint32_t i;
 
 	for (i = 0; h->devices && i < h->params->devices; i++) {
-		nvme_device_destroy(&h->devices[i].nvme);
 		free(h->devices[i].queues);
 		free(h->devices[i].queue_depth);
 	}
-	for (i = 0; h->units && i < h->params->units; i++)
-		vtd_hw_destroy(&h->units[i]);
 	free_jobs(h);
 	free(h->devices);
-	free(h->units);
 	free(h->iommus);
-	free(h->bridges);
 	free(h->domains);
 }
 
@@ -634,27 +677,35 @@ static void host_teardown(void *arg)
 		domain_free(h->domains[i]);
 }
 
-static int run_in_sim(struct host *h)
+static int run_on_machine(struct host *h)
 {
 	int ret, torn;
 
 	init_jobs(h);
-	ret = sim_call_on_cpu(&h->sim, 0, host_setup, h);
+	ret = machine_call(h->machine, 0, host_setup, h);
 	if (!ret)
 		ret = h->setup_error;
 	if (!ret)
 		ret = run_jobs(h);
-	if (!ret) {
-		collect(h);
-		ret = host_collect_tables(&h->sim, h->result);
-	}
+	if (!ret)
+		ret = collect(h);
 	/* Nothing else may run while the domains go. */
-	engine_clear(&h->sim.engine);
-	torn = sim_call_on_cpu(&h->sim, 0, host_teardown, h);
+	machine_quiesce(h->machine);
+	torn = machine_call(h->machine, 0, host_teardown, h);
 	return ret ? ret : torn;
 }
 
-int host_run(const struct host_params *params, struct host_result *result, char *err, size_t err_size)
+static void result_free(struct host_result *result)
+{
+	free(result->devices);
+	free(result->locks);
+	free(result->lines);
+	result->devices = NULL;
+	result->locks = NULL;
+	result->lines = NULL;
+}
+
+int ENTRY(host_run)(const struct host_params *params, struct host_result *result, char *err, size_t err_size)
 {
 	struct host h = { .params = params, .result = result, .err = err, .err_size = err_size };
 	int ret;
@@ -667,29 +718,22 @@ int host_run(const struct host_params *params, struct host_result *result, char 
 	if (!ret)
 		ret = alloc_tables(&h);
 	if (!ret)
-		ret = sim_create(&h.sim, params->topology, h.pus, h.cpu_count, &params->sim);
-	if (!ret) {
-		ret = run_in_sim(&h);
-		host_free(&h);
-		sim_destroy(&h.sim);
-	} else {
-		host_free(&h);
-	}
+		ret = machine_create(params->topology, h.pus, h.cpu_count, &params->sim, params->lock_stat,
+				     &h.machine);
+	if (!ret)
+		ret = run_on_machine(&h);
+	machine_destroy(h.machine);
+	host_free(&h);
 	if (!ret && result->dma_faults) {
 		snprintf(err, err_size, "%llu DMA requests faulted", (unsigned long long)result->dma_faults);
 		ret = -EIO;
 	}
 	if (ret)
-		host_result_free(result);
+		result_free(result);
 	return ret;
 }
 
-void host_result_free(struct host_result *result)
+void ENTRY(host_result_free)(struct host_result *result)
 {
-	free(result->devices);
-	free(result->locks);
-	free(result->lines);
-	result->devices = NULL;
-	result->locks = NULL;
-	result->lines = NULL;
+	result_free(result);
 }

@@ -9,10 +9,12 @@
 
 #include "sim/config_enums.h"
 #include "sim/domain.h"
-#include "sim/exec/virtual.h"
+#include "sim/exec/params.h"
 #include "sim/histogram.h"
-#include "sim/nvme_model.h"
-#include "sim/vtd_hw.h"
+#include "sim/nvme_params.h"
+#include "sim/vtd_timing.h"
+
+struct topology;
 
 #define HOST_MAX_DEVICES 4096
 #define HOST_MAX_UNITS HOST_MAX_DEVICES
@@ -41,6 +43,7 @@ struct host_params {
 	struct nvme_params nvme;
 	struct vtd_timing vtd;
 	uint32_t iotlb_entries;
+	bool lock_stat;				  /* native: measure the locks' waits and holds */
 	const volatile sig_atomic_t *interrupted; /* stops the run early when it is not 0; may be NULL */
 };
 
@@ -91,6 +94,9 @@ struct host_result {
 	bool interrupted;
 };
 
+/* One repetition, on whichever executor. */
+typedef int (*host_fn)(const struct host_params *params, struct host_result *result, char *err, size_t err_size);
+
 /**
  * host_run - simulate one repetition
  * @params: scenario; see the members for ranges
@@ -102,6 +108,18 @@ struct host_result {
  * when a DMA faulted.
  */
 int host_run(const struct host_params *params, struct host_result *result, char *err, size_t err_size);
+
+/**
+ * native_host_run - the same on this machine's CPUs, which params->topology describes
+ *
+ * Times are of the wall clock. Cache lines are not observed, locks only with params->lock_stat, and of the CPUs'
+ * time only what was idle is known; nothing translates, so that there are no faults and no IOTLB. Returns -EAGAIN
+ * or -EXDEV besides when threads cannot be had or pinned.
+ */
+int native_host_run(const struct host_params *params, struct host_result *result, char *err, size_t err_size);
+
+/* Either frees what either has made. */
 void host_result_free(struct host_result *result);
+void native_host_result_free(struct host_result *result);
 
 #endif

@@ -5,17 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/exec/region.h"
+#include "sim/exec/machine_virtual.h"
 
 /* Lines of an object that are told apart; what is larger is an array of equals. */
 #define MAX_LINES_PER_OBJECT 8
 
-void host_collect_cpus(const struct sim *s, struct host_result *r)
+void host_stats_reset(struct machine *m, uint64_t time_ps)
+{
+	uint32_t i;
+
+	for (i = 0; i < m->unit_count; i++)
+		m->units[i]->iotlb_hits = m->units[i]->iotlb_misses = 0;
+	sim_reset_stats(&m->sim, time_ps);
+}
+
+static void collect_cpus(const struct sim *s, struct host_result *r)
 {
 	uint64_t end_ps = s->measure_start_ps + r->elapsed_ps;
 	uint32_t i;
 
-	r->cpu_count = s->cpu_count;
 	for (i = 0; i < s->cpu_count; i++) {
 		const struct vcpu *c = &s->cpus[i];
 
@@ -28,19 +36,6 @@ void host_collect_cpus(const struct sim *s, struct host_result *r)
 		if (c->irq_off_max_ps > r->irq_off_max_ps)
 			r->irq_off_max_ps = c->irq_off_max_ps;
 	}
-}
-
-static int by_wait(const void *a, const void *b)
-{
-	const struct host_lock_result *x = a, *y = b;
-	int order;
-
-	if (x->wait_total_ps != y->wait_total_ps)
-		return x->wait_total_ps > y->wait_total_ps ? -1 : 1;
-	if (x->acquisitions != y->acquisitions)
-		return x->acquisitions > y->acquisitions ? -1 : 1;
-	order = strcmp(x->name, y->name);
-	return order ? order : (x->instance > y->instance) - (x->instance < y->instance);
 }
 
 static int collect_locks(const struct sim *s, struct host_result *r)
@@ -67,7 +62,7 @@ static int collect_locks(const struct sim *s, struct host_result *r)
 			.irq_off_max_ps = ls->irq_off_max_ps,
 		};
 	}
-	qsort(r->locks, r->lock_count, sizeof(*r->locks), by_wait);
+	qsort(r->locks, r->lock_count, sizeof(*r->locks), host_lock_by_wait);
 	return 0;
 }
 
@@ -121,9 +116,17 @@ static int collect_lines(const struct sim *s, struct host_result *r)
 	return 0;
 }
 
-int host_collect_tables(const struct sim *s, struct host_result *r)
+int host_stats_collect(const struct machine *m, struct host_result *r)
 {
-	int ret = collect_locks(s, r);
+	uint32_t i;
+	int ret;
 
-	return ret ? ret : collect_lines(s, r);
+	for (i = 0; i < m->unit_count; i++) {
+		r->iotlb_hits += m->units[i]->iotlb_hits;
+		r->iotlb_misses += m->units[i]->iotlb_misses;
+	}
+	r->events = m->sim.engine.dispatched;
+	collect_cpus(&m->sim, r);
+	ret = collect_locks(&m->sim, r);
+	return ret ? ret : collect_lines(&m->sim, r);
 }

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * host_stats.h - from a finished simulation to the lock, cache-line and CPU tables of a result
+ * host_stats.h - the lock, cache-line and CPU tables of a result, from what the executor has measured
  */
 #ifndef SIMBENCH_HOST_STATS_H
 #define SIMBENCH_HOST_STATS_H
 
+#include "sim/exec/machine.h"
 #include "sim/host.h"
 
-/* Adds up the CPUs' idle, spin and stall times. */
-void host_collect_cpus(const struct sim *s, struct host_result *r);
+/* The end of the warm-up: forgets what has been measured so far. From machine_at()'s callback. */
+void host_stats_reset(struct machine *m, uint64_t time_ps);
 
-/* Makes the tables of locks and lines, most expensive first. Returns 0 or -ENOMEM. */
-int host_collect_tables(const struct sim *s, struct host_result *r);
+/* Fills in @r's times of the CPUs, and its tables of locks and lines, most expensive first. Returns 0 or -ENOMEM.
+ */
+int host_stats_collect(const struct machine *m, struct host_result *r);
+
+/* For qsort(): the lock with the longest waits first. */
+int host_lock_by_wait(const void *a, const void *b);
 
 #endif

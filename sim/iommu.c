@@ -226,18 +226,23 @@ void qi_submit_sync(struct intel_iommu *iommu, const struct qi_desc *desc, unsig
 	spin_unlock_irqrestore(&qi->q_lock, flags);
 }
 
-void iommu_flush_write_buffer(struct intel_iommu *iommu)
+/* Not inlined: next to no unit has one. */
+static __attribute__((noinline)) void write_buffer_flush(struct intel_iommu *iommu)
 {
 	unsigned long flags;
 
-	count_call(FN_iommu_flush_write_buffer);
-	if (!cap_rwbf(READ_ONCE(iommu->cap)))
-		return;
 	flags = spin_lock_irqsave(&iommu->register_lock);
 	mmio_write(iommu->reg, DMAR_GCMD_REG, READ_ONCE(iommu->gcmd) | DMA_GCMD_WBF);
 	while (mmio_read(iommu->reg, DMAR_GSTS_REG) & DMA_GSTS_WBFS)
 		cpu_relax_paced(iommu, iommu);
 	spin_unlock_irqrestore(&iommu->register_lock, flags);
+}
+
+void iommu_flush_write_buffer(struct intel_iommu *iommu)
+{
+	count_call(FN_iommu_flush_write_buffer);
+	if (cap_rwbf(READ_ONCE(iommu->cap)))
+		write_buffer_flush(iommu);
 }
 
 int iommu_alloc_domain_id(struct intel_iommu *iommu)

@@ -194,7 +194,24 @@ void spin_lock_init(spinlock_t *lock, const char *name)
 	lock_stat_register(lock, name);
 }
 
-void spin_lock(spinlock_t *lock)
+/*
+ * Whether to lock without further ado: the kernel's lock, and nobody wants to know when. spin_lock() and
+ * spin_unlock() are inline for link-time optimisation: they are all that such a run needs of this file, as long as
+ * nobody waits.
+ */
+static inline bool lock_is_plain(void)
+{
+	return likely(lock_kind() == LOCK_QSPINLOCK) && !lock_stat_timed();
+}
+
+/* Out of line, as the next two: the fast path then has no register to save, as in the kernel. */
+static __attribute__((noinline)) void plain_spin_lock_contended(spinlock_t *lock, uint32_t val)
+{
+	queued_spin_lock_slowpath(lock, val);
+	lock_stat_acquired(lock, 0, true);
+}
+
+static __attribute__((noinline)) void any_spin_lock(spinlock_t *lock)
 {
 	uint64_t asked = lock_stat_begin();
 	bool contended = false;
@@ -216,7 +233,19 @@ void spin_lock(spinlock_t *lock)
 	lock_stat_acquired(lock, asked, contended);
 }
 
-void spin_unlock(spinlock_t *lock)
+inline void spin_lock(spinlock_t *lock)
+{
+	uint32_t val = 0;
+
+	if (!lock_is_plain())
+		any_spin_lock(lock);
+	else if (likely(try_cmpxchg(&lock->val, &val, Q_LOCKED)))
+		lock_stat_acquired(lock, 0, false);
+	else
+		plain_spin_lock_contended(lock, val);
+}
+
+static __attribute__((noinline)) void any_spin_unlock(spinlock_t *lock)
 {
 	uint64_t since = lock_stat_held_since(lock);
 
@@ -237,6 +266,14 @@ void spin_unlock(spinlock_t *lock)
 	lock_stat_released(lock, since);
 	if (lock_kind() == LOCK_MCS)
 		node_put();
+}
+
+inline void spin_unlock(spinlock_t *lock)
+{
+	if (lock_is_plain())
+		smp_store_release(&lock->locked, (uint8_t)0);
+	else
+		any_spin_unlock(lock);
 }
 
 unsigned long spin_lock_irqsave(spinlock_t *lock)

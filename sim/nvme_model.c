@@ -306,6 +306,7 @@ int nvme_device_add_queue(struct nvme_device *d, struct nvme_queue *driver, stru
 	q->phase = 1;
 	q->irq.handler = handler;
 	q->cpu = cpu;
+	q->device = d;
 	q->driver_queue = driver;
 	d->queues[driver->qid] = q;
 	return 0;

@@ -11,6 +11,7 @@
 #include "sim/config_enums.h"
 #include "sim/exec/virtual.h"
 #include "sim/nvme_driver.h"
+#include "sim/nvme_params.h"
 #include "sim/platform/mmio.h"
 #include "sim/rng.h"
 #include "sim/vtd_hw.h"
@@ -18,15 +19,6 @@
 struct bridge {
 	uint64_t mib_s;	     /* upstream link, MiB/s, at least 1 */
 	uint64_t free_at_ps; /* when the link is done with what it was given */
-};
-
-struct nvme_params {
-	uint64_t iops;	      /* ceiling, in 4 KiB I/Os a second, at least 1 */
-	uint64_t mib_s;	      /* ceiling, at least 1 */
-	uint32_t parallelism; /* commands worked on at a time, at least 1 */
-	uint64_t latency_ps;  /* mean time of a command inside the device */
-	enum latency_dist latency_dist;
-	uint64_t pcie_ps; /* one way between the device and memory */
 };
 
 struct nvme_cmd_state; /* a command inside the device */
@@ -39,6 +31,7 @@ struct nvme_dev_queue {
 	uint16_t phase;
 	struct irq irq; /* raised on cpu when a completion has been written */
 	struct vcpu *cpu;
+	struct nvme_device *device;
 	struct nvme_queue *driver_queue; /* for the interrupt handler */
 };
 
@@ -92,6 +85,11 @@ void nvme_device_destroy(struct nvme_device *d);
  */
 int nvme_device_add_queue(struct nvme_device *d, struct nvme_queue *q, struct vcpu *cpu,
 			  void (*handler)(struct irq *irq));
+
+static inline struct nvme_device *nvme_device_of_irq(struct irq *irq)
+{
+	return container_of(irq, struct nvme_dev_queue, irq)->device;
+}
 
 static inline struct nvme_queue *nvme_queue_of_irq(struct irq *irq)
 {

@@ -54,6 +54,15 @@ static void domain_flush_cache(struct dmar_domain *domain)
 		smp_mb();
 }
 
+/*
+ * An entry, and behind it the table that it may lead to, as whoever has linked the table has left it. The kernel
+ * reads it plainly and relies on the CPU not to read behind an address before the address, which C cannot say.
+ */
+static uint64_t dma_pte_read(struct dma_pte *pte)
+{
+	return smp_load_acquire(&pte->val);
+}
+
 static void dma_clear_pte(struct dma_pte *pte)
 {
 	WRITE_ONCE(pte->val, 0);
@@ -101,7 +110,7 @@ struct dma_pte *pfn_to_dma_pte(struct dmar_domain *domain, uint64_t pfn, int *ta
 		/* Not read: the caller writes it, and a load first would move its cache line twice. */
 		if (level == *target_level)
 			break;
-		val = READ_ONCE(pte->val);
+		val = dma_pte_read(pte);
 		if (level == 1 || dma_pte_superpage(val))
 			break;
 		if (!dma_pte_present(val)) {
@@ -136,7 +145,7 @@ static struct dma_pte *dma_pfn_level_pte(struct dmar_domain *domain, uint64_t pf
 		*found_level = total;
 		if (total == level)
 			return pte;
-		val = READ_ONCE(pte->val);
+		val = dma_pte_read(pte);
 		if (!dma_pte_present(val))
 			return NULL;
 		if (dma_pte_superpage(val))
@@ -194,7 +203,7 @@ static void dma_pte_free_level(const struct pte_range *range, int level, struct 
 	pte = &table[pfn_level_offset(pfn, level)];
 	do {
 		uint64_t level_pfn = pfn & level_mask(level);
-		uint64_t val = READ_ONCE(pte->val);
+		uint64_t val = dma_pte_read(pte);
 
 		if (dma_pte_present(val) && !dma_pte_superpage(val)) {
 			struct dma_pte *child = phys_to_virt(dma_pte_addr(val));
@@ -239,7 +248,7 @@ static void dma_pte_list_pagetables(struct dma_pte *page, int level, struct page
 	if (level == 1)
 		return;
 	do {
-		uint64_t val = READ_ONCE(pte->val);
+		uint64_t val = dma_pte_read(pte);
 
 		if (dma_pte_present(val) && !dma_pte_superpage(val))
 			dma_pte_list_pagetables(phys_to_virt(dma_pte_addr(val)), level - 1, freelist);
@@ -258,7 +267,7 @@ static void dma_pte_clear_level(const struct pte_range *range, int level, struct
 	pte = &table[pfn_level_offset(pfn, level)];
 	do {
 		uint64_t level_pfn = pfn & level_mask(level);
-		uint64_t val = READ_ONCE(pte->val);
+		uint64_t val = dma_pte_read(pte);
 		bool leaf = level == 1 || dma_pte_superpage(val);
 
 		if (dma_pte_present(val) && pte_range_covers(range, level_pfn, level)) {

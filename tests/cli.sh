@@ -63,7 +63,7 @@ ok --version
 ok help
 ok man
 ok completion
-for command in run table lockbench pingpong fit; do
+for command in run table lockbench mapbench pingpong fit; do
 	ok "$command" --help
 done
 ok "${quick[@]}"

@@ -241,6 +241,17 @@ static bool is_exempt(const struct sim *s, const struct line *l, const void *p)
 	return l->flags & LINE_FREE || (l->flags & LINE_EXEMPT && sim_is_lock_word(s, l, p));
 }
 
+/* Until the request has reached whoever has the line, it is theirs. */
+static void request_travels(struct vcpu *c, uint64_t start_ps, uint64_t latency_ps)
+{
+	uint32_t pct = c->sim->params.coh.request_pct;
+
+	if (!pct)
+		return;
+	c->proc.now_ps = start_ps + percent_of(latency_ps, pct);
+	proc_sync(&c->proc);
+}
+
 void coh_load_slow(struct vcpu *c, struct line *l, const void *p)
 {
 	struct sim *s = c->sim;
@@ -267,7 +278,16 @@ void coh_load_slow(struct vcpu *c, struct line *l, const void *p)
 		l->busy_until_ps =
 			start + (l->flags & LINE_DIRTY ? percent_of(latency, params->dirty_read_occupancy_pct)
 						       : params->read_occupancy_ps);
-		if (l->owner <= s->cpu_count)
+		request_travels(c, start, latency);
+		if (l->flags & LINE_DIRTY && params->dirty_read_migrates) {
+			l->owner = c->tag;
+			l->flags = (uint16_t)((l->flags & ~LINE_DIRTY) | LINE_CONTENDED);
+			c->proc.now_ps = start + latency + c->l1_hit_ps;
+			count_transfer(c, l, class, c->proc.now_ps - asked);
+			wake_waiters(l, start + latency);
+			return;
+		}
+		if (l->owner != NO_OWNER && l->owner <= s->cpu_count)
 			add_sharer(s, l, l->owner - 1U);
 		l->owner = NO_OWNER;
 		l->flags &= (uint16_t)~LINE_DIRTY;
@@ -286,7 +306,7 @@ void coh_load_slow(struct vcpu *c, struct line *l, const void *p)
  * Makes @c the exclusive owner of a line that it may not hold yet. Returns when the line arrives; *@class is how
  * far the farthest party was, COH_SELF when there was none.
  */
-static uint64_t take_line(struct vcpu *c, struct line *l, enum coh_class *class)
+static uint64_t take_line(struct vcpu *c, struct line *l, enum coh_class *class, bool waits)
 {
 	struct sim *s = c->sim;
 	const struct coh_params *p = &s->params.coh;
@@ -311,6 +331,8 @@ static uint64_t take_line(struct vcpu *c, struct line *l, enum coh_class *class)
 			l->flags |= LINE_CONTENDED;
 	}
 	l->busy_until_ps = start + percent_of(latency, p->write_occupancy_pct);
+	if (waits)
+		request_travels(c, start, latency);
 	l->owner = c->tag;
 	l->flags |= LINE_DIRTY;
 	clear_sharers(s, l);
@@ -338,7 +360,7 @@ void coh_store_slow(struct vcpu *c, struct line *l, const void *p)
 	}
 	proc_sync(&c->proc);
 	asked = c->proc.now_ps;
-	arrived = take_line(c, l, &class);
+	arrived = take_line(c, l, &class, false);
 	/* Posted: the CPU goes on, the store becomes visible after those before it, and nobody gets the line
 	 * sooner. */
 	if (arrived < c->store_drain_ps)
@@ -363,7 +385,7 @@ static void rmw(struct vcpu *c, struct line *l, const void *p, uint64_t cost_ps)
 	}
 	proc_sync(&c->proc);
 	asked = c->proc.now_ps;
-	arrived = take_line(c, l, &class);
+	arrived = take_line(c, l, &class, true);
 	c->proc.now_ps = arrived + cost_ps;
 	if (class != COH_SELF)
 		count_transfer(c, l, class, arrived - asked);
@@ -391,7 +413,7 @@ void coh_prefetchw(const void *p)
 	if (l->owner == c->tag || is_exempt(c->sim, l, p))
 		return;
 	proc_sync(&c->proc);
-	arrived = take_line(c, l, &class);
+	arrived = take_line(c, l, &class, false);
 	if (class != COH_SELF)
 		count_transfer(c, l, class, 0);
 	wake_waiters(l, arrived);

@@ -178,6 +178,7 @@ void proc_destroy(struct proc *p)
 int engine_run(struct engine *e)
 {
 	struct proc *outer = this_proc;
+	int error;
 
 	coro_adopt_thread(&e->main.coro);
 	e->stopping = false;
@@ -185,7 +186,10 @@ int engine_run(struct engine *e)
 	this_proc = &e->main;
 	dispatch(e, &e->main);
 	this_proc = outer;
-	return e->error;
+	/* Told once: the next run, and the spawning for it, start without. */
+	error = e->error;
+	e->error = 0;
+	return error;
 }
 
 void engine_stop(struct engine *e)

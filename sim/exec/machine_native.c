@@ -36,12 +36,10 @@ void machine_destroy(struct machine *m)
 {
 	if (!m)
 		return;
-	while (m->units) {
-		struct machine_unit *u = m->units;
-
-		m->units = u->next;
-		free(u);
-	}
+	machine_free_nvmes(m);
+	while (m->unit_count)
+		free(m->units[--m->unit_count]);
+	free(m->units);
 	while (m->timers) {
 		struct timer_event *t = m->timers;
 
@@ -55,15 +53,18 @@ void machine_destroy(struct machine *m)
 struct mmio_device *machine_add_unit(struct machine *m, uint32_t package, uint64_t cap, uint64_t ecap,
 				     const struct vtd_timing *timing, uint32_t iotlb_entries)
 {
-	struct machine_unit *u = aligned_alloc(NATIVE_APART, sizeof(*u));
+	struct native_vtd **units = realloc(m->units, (m->unit_count + 1) * sizeof(struct native_vtd *)), *hw;
 
 	(void)package, (void)iotlb_entries;
-	if (!u)
+	if (!units)
 		return NULL;
-	native_vtd_init(&u->hw, &m->native, cap, ecap, timing);
-	u->next = m->units;
-	m->units = u;
-	return &u->hw.mmio;
+	m->units = units;
+	hw = aligned_alloc(NATIVE_APART, sizeof(*hw));
+	if (!hw)
+		return NULL;
+	native_vtd_init(hw, &m->native, cap, ecap, timing);
+	m->units[m->unit_count++] = hw;
+	return &hw->mmio;
 }
 
 int machine_call(struct machine *m, uint32_t cpu, void (*fn)(void *arg), void *arg)

@@ -9,17 +9,18 @@
 #include "sim/exec/native.h"
 #include "sim/exec/native_vtd.h"
 
-struct machine_unit {
-	struct native_vtd hw; /* must be first */
-	struct machine_unit *next;
-};
-
 struct machine {
 	struct native native;
-	struct machine_unit *units;
+	struct native_vtd **units; /* in the order of machine_add_unit() */
+	uint32_t unit_count;
+	struct machine_nvme *nvmes;
+	uint32_t nvme_queues; /* of all devices */
 	struct timer_event *timers;
 	void (*body)(void *arg, uint32_t cpu);
 	void *arg;
 };
+
+/* Part of machine_destroy(). */
+void machine_free_nvmes(struct machine *m);
 
 #endif

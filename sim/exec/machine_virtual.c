@@ -50,13 +50,12 @@ void machine_destroy(struct machine *m)
 {
 	if (!m)
 		return;
-	while (m->units) {
-		struct machine_unit *u = m->units;
-
-		m->units = u->next;
-		vtd_hw_destroy(&u->hw);
-		free(u);
+	machine_free_nvmes(m);
+	while (m->unit_count) {
+		vtd_hw_destroy(m->units[--m->unit_count]);
+		free(m->units[m->unit_count]);
 	}
+	free(m->units);
 	while (m->timers) {
 		struct timer_actor *t = m->timers;
 
@@ -71,17 +70,18 @@ void machine_destroy(struct machine *m)
 struct mmio_device *machine_add_unit(struct machine *m, uint32_t package, uint64_t cap, uint64_t ecap,
 				     const struct vtd_timing *timing, uint32_t iotlb_entries)
 {
-	struct machine_unit *u = calloc(1, sizeof(*u));
+	struct vtd_hw **units = realloc(m->units, (m->unit_count + 1) * sizeof(struct vtd_hw *)), *hw;
 
-	if (!u)
+	if (!units)
 		return NULL;
-	if (vtd_hw_init(&u->hw, &m->sim, package, cap, ecap, timing, iotlb_entries)) {
-		free(u);
+	m->units = units;
+	hw = calloc(1, sizeof(*hw));
+	if (!hw || vtd_hw_init(hw, &m->sim, package, cap, ecap, timing, iotlb_entries)) {
+		free(hw);
 		return NULL;
 	}
-	u->next = m->units;
-	m->units = u;
-	return &u->hw.mmio;
+	m->units[m->unit_count++] = hw;
+	return &hw->mmio;
 }
 
 int machine_call(struct machine *m, uint32_t cpu, void (*fn)(void *arg), void *arg)

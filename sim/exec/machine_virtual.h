@@ -9,15 +9,12 @@
 #include "sim/exec/virtual.h"
 #include "sim/vtd_hw.h"
 
-/* A VT-d unit; whose registers are the first member. */
-struct machine_unit {
-	struct vtd_hw hw; /* must be first */
-	struct machine_unit *next;
-};
-
 struct machine {
 	struct sim sim;
-	struct machine_unit *units;
+	struct vtd_hw **units; /* in the order of machine_add_unit() */
+	uint32_t unit_count;
+	struct machine_nvme *nvmes;
+	struct machine_bridge *bridges;
 	struct timer_actor *timers, **timers_tail;
 	struct cpu_start *starts; /* by CPU */
 	void (*body)(void *arg, uint32_t cpu);
@@ -25,5 +22,8 @@ struct machine {
 	uint32_t running;     /* bodies that have not returned */
 	uint64_t callback_ps; /* time of the machine_at() callback that runs; 0: none does */
 };
+
+/* Part of machine_destroy(). */
+void machine_free_nvmes(struct machine *m);
 
 #endif

@@ -3,7 +3,11 @@
 
 #include <hwloc.h>
 #include <jemalloc/jemalloc.h>
+#include <semaphore.h>
 #include <stdio.h>
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
 
 #include "sim/exec/native_lock_stat.h"
 #include "sim/exec/native_timer.h"
@@ -30,15 +34,58 @@ void native_free(void *p)
 		dallocx(p, MALLOCX_TCACHE_NONE);
 }
 
+/*
+ * Sections that are over come before what a grace period has waited with. ThreadSanitizer does not see how liburcu
+ * arranges that, and is told.
+ */
+#if defined(__SANITIZE_THREAD__)
+static char rcu_sections; /* an address to name the order by */
+#define rcu_sections_over() __tsan_release(&rcu_sections)
+#define rcu_after_sections() __tsan_acquire(&rcu_sections)
+#else
+#define rcu_sections_over() ((void)0)
+#define rcu_after_sections() ((void)0)
+#endif
+
 static void free_rcu(struct rcu_head *head)
 {
+	rcu_after_sections();
 	native_free(head);
 }
 
 void shared_free_rcu(struct rcu_head *head)
 {
-	if (head)
-		urcu_qsbr_call_rcu(head, free_rcu);
+	if (!head)
+		return;
+	__atomic_store_n(&this_cpu()->machine->rcu_used, true, __ATOMIC_RELAXED);
+	urcu_qsbr_call_rcu(head, free_rcu);
+}
+
+struct last_callback {
+	struct rcu_head rcu;
+	sem_t ran;
+};
+
+static void last_callback_runs(struct rcu_head *head)
+{
+	sem_post(&container_of(head, struct last_callback, rcu)->ran);
+}
+
+/*
+ * Waits for what is to be freed by RCU: callbacks run in order, on one thread. urcu_qsbr_barrier() would do, but
+ * hides from ThreadSanitizer what it waits with.
+ */
+static void wait_for_callbacks(struct native *m)
+{
+	struct last_callback last;
+
+	if (!m->rcu_used)
+		return;
+	sem_init(&last.ran, 0, 0);
+	urcu_qsbr_call_rcu(&last.rcu, last_callback_runs);
+	while (sem_wait(&last.ran))
+		;
+	sem_destroy(&last.ran);
 }
 
 static int reserve_memory(struct native *m)
@@ -121,7 +168,7 @@ void native_destroy(struct native *m)
 {
 	uint32_t i;
 
-	urcu_qsbr_barrier(); /* what was freed by RCU is memory of this machine */
+	wait_for_callbacks(m);
 	native_free_timers(m);
 	native_lock_stat_destroy(m);
 	for (i = 0; m->cpus && i < m->cpu_count; i++)
@@ -174,19 +221,37 @@ static bool wait_for_all(struct native_crew *crew)
 	return true;
 }
 
+int native_enter(struct native *m, uint32_t cpu)
+{
+	assert(!native_this_cpu && cpu < m->cpu_count);
+	native_this_cpu = &m->cpus[cpu];
+	native_this_cpu->irq_depth = 0;
+	native_this_cpu->error = 0;
+	urcu_qsbr_register_thread();
+	return pin(native_this_cpu);
+}
+
+int native_leave(void)
+{
+	int error = this_cpu()->error;
+
+	rcu_sections_over();
+	urcu_qsbr_unregister_thread();
+	native_this_cpu = NULL;
+	return error;
+}
+
 static void *thread_main(void *arg)
 {
 	struct native_thread *thread = arg;
 	struct native_crew *crew = thread->crew;
+	int pinned, error;
 
-	native_this_cpu = thread->cpu;
-	thread->cpu->irq_depth = 0;
-	thread->error = pin(thread->cpu);
-	urcu_qsbr_register_thread();
+	pinned = native_enter(crew->machine, thread->cpu->id);
 	if (wait_for_all(crew))
 		crew->body(crew->arg, thread->cpu->id);
-	urcu_qsbr_unregister_thread();
-	native_this_cpu = NULL;
+	error = native_leave();
+	thread->error = pinned ? pinned : error;
 	return NULL;
 }
 
@@ -207,10 +272,8 @@ static int run_crew(struct native_crew *crew, struct native_thread *threads, uin
 	}
 	for (i = 0; i < started; i++)
 		pthread_join(threads[i].thread, NULL);
-	for (i = 0; !ret && i < started; i++) {
-		ret = threads[i].error ? threads[i].error : threads[i].cpu->error;
-		threads[i].cpu->error = 0;
-	}
+	for (i = 0; !ret && i < started; i++)
+		ret = threads[i].error;
 	return ret;
 }
 
@@ -310,6 +373,7 @@ bool native_poll(void)
 	struct native_cpu *c = this_cpu();
 	bool any = false;
 
+	rcu_sections_over();
 	urcu_qsbr_quiescent_state();
 	if (c->irq_depth)
 		return false;
@@ -333,20 +397,34 @@ void cpu_spend(uint64_t ps)
 	native_delay(&this_cpu()->machine->clock, ps);
 }
 
+void native_owe(uint64_t ps)
+{
+	this_cpu()->owed_ps += ps;
+}
+
 void cpu_work(uint64_t ps)
 {
-	const struct native *m = this_cpu()->machine;
-	uint64_t now = native_now_ps(m), end = now + ps;
+	struct native_cpu *c = this_cpu();
+	uint64_t now, end;
 
+	native_poll();
+	if (c->owed_ps) {
+		uint64_t paid = c->owed_ps < ps ? c->owed_ps : ps;
+
+		c->owed_ps -= paid;
+		ps -= paid;
+	}
+	now = native_now_ps(c->machine);
+	end = now + ps;
 	while (now < end) {
 		if (native_poll()) {
-			uint64_t after = native_now_ps(m);
+			uint64_t after = native_now_ps(c->machine);
 
 			end += after - now;
 			now = after;
 			continue;
 		}
-		now = native_now_ps(m);
+		now = native_now_ps(c->machine);
 	}
 }
 
@@ -355,7 +433,10 @@ void cpu_idle(void)
 	struct native_cpu *c = this_cpu();
 	uint64_t since = native_now_ps(c->machine);
 
-	while (!native_poll())
+	while (!native_poll() && !smp_load_acquire(&c->kicked) && !cpu_stopping())
 		cpu_relax();
+	/* A full barrier: what the kick was about is seen afterwards, or the kick is still there. */
+	if (READ_ONCE(c->kicked))
+		(void)xchg(&c->kicked, false);
 	c->idle_ps += native_now_ps(c->machine) - since;
 }

@@ -48,9 +48,12 @@ struct native_cpu {
 	uint64_t next_seq;
 	uint64_t idle_ps; /* with nothing to do but wait for events */
 	uint64_t events_run;
-	int error; /* negative errno of what failed in the middle of a run */
+	uint64_t owed_ps;	    /* time that went into being a device, not yet taken off this CPU's work */
+	struct native_event forget; /* what has been measured: at the end of a warm-up */
+	int error;		    /* negative errno of what failed in the middle of a run */
 	/* What others write: not beside what this CPU reads all the time. */
 	struct native_event *inbox __attribute__((aligned(NATIVE_APART)));
+	bool kicked; /* cpu_idle() is to return */
 } __attribute__((aligned(NATIVE_APART)));
 
 struct native {
@@ -62,7 +65,8 @@ struct native {
 	struct native_cpu *cpus;
 	struct mcs_cpu_nodes *mcs_nodes; /* by CPU */
 	struct native_clock clock;
-	bool stopping; /* native_run() is to end */
+	bool stopping;	      /* native_run() is to end */
+	bool rcu_used;	      /* something waits, or has waited, to be freed by RCU */
 	bool memory_bound;    /* to the NUMA node of the CPUs, because they are all on one */
 	pthread_mutex_t lock; /* of what follows: none of it is on the hot path */
 	struct native_timer *timers;
@@ -70,7 +74,7 @@ struct native {
 };
 
 /* The CPU that this thread is; NULL elsewhere. */
-extern __thread struct native_cpu *native_this_cpu __attribute__((tls_model("initial-exec")));
+extern __thread struct native_cpu *native_this_cpu __attribute__((tls_model("local-exec")));
 
 /**
  * native_create - memory and CPUs of this machine, and nothing that runs yet
@@ -101,14 +105,33 @@ int native_run(struct native *m, void (*body)(void *arg, uint32_t cpu), void *ar
 /* Runs @fn(@arg) on CPU @cpu until it returns. Result as for native_run(). */
 int native_call_on_cpu(struct native *m, uint32_t cpu, void (*fn)(void *arg), void *arg);
 
+/**
+ * native_enter - make the calling thread CPU @cpu of @m, as native_run() does with threads of its own
+ * @m: machine
+ * @cpu: 0..cpu_count-1; no other thread is this CPU meanwhile
+ *
+ * Pins the thread, for good, and registers it with RCU. Returns 0, or -EXDEV when it could not be pinned: it is the
+ * CPU all the same, until native_leave().
+ */
+int native_enter(struct native *m, uint32_t cpu);
+
+/* Returns the first error that this CPU has met since native_enter() (native_fail()), or 0. */
+int native_leave(void);
+
 /* Makes native_run() return @error, a negative errno, once every body has returned. */
 void native_fail(int error);
 
-/* Lets @event happen on CPU @cpu at event->time_ps. An event may be posted again once it has run. */
+/*
+ * Lets @event happen on CPU @cpu at event->time_ps. The CPU itself may post it again before that, for another time,
+ * and it then happens twice; other CPUs only once it has run.
+ */
 void native_post(struct native *m, uint32_t cpu, struct native_event *event);
 
 /* Lets happen what is due on this CPU; true when something was. Nothing is while interrupts are off. */
 bool native_poll(void);
+
+/* This CPU has been a device for @ps: as much of its next work is left out. */
+void native_owe(uint64_t ps);
 
 /* Time since native_create(). */
 static inline uint64_t native_now_ps(const struct native *m)

@@ -100,9 +100,11 @@ static void measure_spin(void)
 	const uint64_t rounds = 16384, few = 64;
 	const unsigned int calls = 256;
 	uint64_t long_ps = time_spins(rounds, 1), short_ps = time_spins(few, calls) / calls;
+	uint64_t rounds_ps = few * long_ps / rounds;
 
 	measured.spin_scale = (rounds << 32) / long_ps;
-	measured.spin_start_ps = short_ps - few * long_ps / rounds;
+	/* A CPU that gets faster in between can make it look negative. */
+	measured.spin_start_ps = short_ps > rounds_ps ? short_ps - rounds_ps : 0;
 }
 
 static void measure_rates(void)

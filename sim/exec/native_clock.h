@@ -47,7 +47,7 @@ static inline uint64_t native_clock_ps(const struct native_clock *c)
 void native_spin(uint64_t rounds);
 
 /* Longer than this is told by the clock, which takes some 15 ns to read, but knows of changes of frequency. */
-#define NATIVE_SPIN_MAX_PS 1000000
+#define NATIVE_SPIN_MAX_PS 20000000
 
 /* Lets @ps pass on this CPU; next to nothing happens where they are shorter than a native_spin() at its least. */
 static inline void native_delay(const struct native_clock *c, uint64_t ps)

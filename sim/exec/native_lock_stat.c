@@ -69,10 +69,21 @@ void native_lock_stat_destroy(struct native *m)
 	free(m->locks);
 }
 
+/* One more than the highest there is: some of that name may have become locks of another one. */
+static uint32_t next_instance(const struct lock_registry *r, const char *name)
+{
+	uint32_t next = 0, i;
+
+	for (i = 0; i < r->count; i++)
+		if (r->instance[i] >= next && !strcmp(r->name[i], name))
+			next = r->instance[i] + 1;
+	return next;
+}
+
 void native_lock_stat_register(struct native *m, const spinlock_t *lock, const char *name)
 {
 	struct lock_registry *r = m->locks;
-	uint32_t slot, index, i;
+	uint32_t slot, index;
 
 	pthread_mutex_lock(&m->lock);
 	slot = slot_of(r, lock);
@@ -81,10 +92,7 @@ void native_lock_stat_register(struct native *m, const spinlock_t *lock, const c
 	if (index == LOCKS_MAX)
 		goto out; /* not counted */
 	if (!r->lock[slot] || strcmp(r->name[index], name)) {
-		r->instance[index] = 0;
-		for (i = 0; i < r->count; i++)
-			if (i != index && !strcmp(r->name[i], name))
-				r->instance[index]++;
+		r->instance[index] = next_instance(r, name);
 		r->name[index] = name;
 	}
 	if (!r->lock[slot]) {

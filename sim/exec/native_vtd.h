@@ -2,10 +2,10 @@
 /*
  * native_vtd.h - a VT-d unit's registers and invalidation queue on the native executor
  *
- * There is no unit, so whoever reads its registers works it: what it would have done by the time of the read is done
- * then. The driver holds the queue's lock whenever it touches the queue's registers, which keeps CPUs apart here too.
- * The unit does not translate, and its writes to memory come from the CPU that polls: unlike a device's they do not
- * take the line away from it.
+ * There is no unit, so whoever reads its registers works it: what it would have done by the time of the read is
+ * done then. The driver holds the queue's lock whenever it touches the queue's registers, which keeps CPUs apart
+ * here too. The unit does not translate, and its writes to memory come from the CPU that polls: unlike a device's
+ * they do not take the line away from it.
  */
 #ifndef SIMBENCH_EXEC_NATIVE_VTD_H
 #define SIMBENCH_EXEC_NATIVE_VTD_H

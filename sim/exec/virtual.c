@@ -109,6 +109,8 @@ int sim_create(struct sim *s, const struct topology *topology, const uint32_t *p
 		goto err;
 	ret = -ENOMEM;
 	s->cpus = aligned_alloc(64, cpu_count * sizeof(*s->cpus));
+	if (s->cpus)
+		memset(s->cpus, 0, cpu_count * sizeof(*s->cpus));
 	s->lock_capacity = 64;
 	s->lock_count = 1;
 	s->locks = calloc(s->lock_capacity, sizeof(*s->locks));
@@ -116,7 +118,6 @@ int sim_create(struct sim *s, const struct topology *topology, const uint32_t *p
 		region_alloc(&s->region, &mcs_cpu_nodes_type, cpu_count * sizeof(*s->mcs_nodes), CACHE_LINE_SIZE);
 	if (!s->cpus || !s->locks || !s->mcs_nodes)
 		goto err;
-	memset(s->cpus, 0, cpu_count * sizeof(*s->cpus));
 	if (cpu_count > 64) {
 		void *sets = mmap(NULL, SETS_SIZE(&s->region), PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -194,6 +195,8 @@ int sim_start_cpu(struct sim *s, uint32_t cpu, void (*body)(void *arg), void *ar
 	coh_forget_waits(c);
 	c->irq_depth = 0;
 	c->irqs = NULL;
+	c->rcu_nesting = 0;
+	c->rcu_since = 0;
 	c->state = VCPU_RUNNING;
 	return engine_spawn(&s->engine, &c->proc, now, body, arg);
 }

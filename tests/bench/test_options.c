@@ -692,6 +692,60 @@ static void test_scope(void **state)
 	bad_ini("built-in t.ini:2: hold = x: not a number: allowed 0ns to 1000000000ns", "[simbench]\nhold = x\n");
 }
 
+/* The letters of the kernel's dma_map_benchmark, which other subcommands do not know. */
+static void test_map_benchmark(void **state)
+{
+	static const char *const words[] = { "bidirectional", "to_device", "from_device" };
+	struct options_input in = { .scope = S_MAP };
+	struct options_error err;
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse_list(&o, &in, &err, NO_ARGS), 0);
+	assert_int_equal(o.devices, 1);
+	assert_int_equal(o.warmup, 100000000000);
+	assert_string_equal(options_origin(&o, OPTION_devices), "default");
+	options_free(&o);
+	assert_int_equal(parse_list(&o, &in, &err,
+				    ARGS("-t", "3", "-s2.5", "-g", "4", "-x", "700", "-d", "1", "-b", "40",
+					 "--devices", "2")),
+			 0);
+	assert_int_equal(o.map_threads, 3);
+	assert_int_equal(o.map_seconds, 2500000000000);
+	assert_int_equal(o.map_granule, 4);
+	assert_int_equal(o.map_trans, 700000);
+	assert_int_equal(o.map_dir, DMA_TO_DEVICE);
+	assert_int_equal(o.map_bits, 40);
+	assert_int_equal(o.devices, 2);
+	assert_string_equal(options_origin(&o, OPTION_map_threads), "--map-threads");
+	options_free(&o);
+	for (unsigned int i = 0; i < 3; i++) {
+		const char number[] = { (char)('0' + i), '\0' };
+
+		assert_int_equal(parse_list(&o, &in, &err, ARGS("--map-dir", number)), 0);
+		assert_int_equal(o.map_dir, i);
+		options_free(&o);
+		assert_int_equal(parse_list(&o, &in, &err, ARGS("--map-dir", words[i])), 0);
+		assert_int_equal(o.map_dir, i);
+		options_free(&o);
+	}
+	assert_int_equal(parse_list(&o, &in, &err, ARGS("-t", "3", "--map-threads", "4")), -EINVAL);
+	assert_string_equal(err.msg, "--map-threads: given twice");
+	assert_int_equal(parse_list(&o, &in, &err, ARGS("-n", "0")), -EINVAL);
+	bad("-t: unknown option: --help lists all", ARGS("-t", "3"));
+	bad("-n: unknown option: --help lists all", ARGS("-n", "0"));
+	bad("--map-threads: not an option of run, but of mapbench", ARGS("--map-threads", "3"));
+	/* No other choice is also a number. */
+	bad("--policy 1: not one of pt, legacy, always, dynamic, static", ARGS("--policy", "1"));
+
+	good_ini(&o, S_MAP, "[simbench]\nbs=5000\nrwmixread=3\n");
+	assert_int_equal(options_validate(&o, &err), 0);
+	options_free(&o);
+	good_ini(&o, S_MAP, "[simbench]\necap=0\n");
+	assert_int_equal(options_validate(&o, &err), -EINVAL);
+	options_free(&o);
+}
+
 static void test_set_errors(void **state)
 {
 	(void)state;
@@ -1166,7 +1220,7 @@ static void test_help(void **state)
 				found = strstr(found + 1, needle);
 			assert_int_equal(found != NULL, (option_row(id)->scope & scope) != 0);
 		}
-		assert_int_equal(strncmp(text, "Scenario:\n", 10) == 0, (scope & S_RUN) != 0);
+		assert_int_equal(strncmp(text, "Scenario:\n", 10) == 0, (scope & (S_RUN | S_MAP)) != 0);
 		free(text);
 	}
 	scope = S_RUN;
@@ -1188,7 +1242,7 @@ static void test_man(void **state)
 
 	(void)state;
 	assert_int_equal(strncmp(text, ".SH OPTIONS\n.SS \"Scenario\"\n.TP\n.B \"\\-\\-devices N\"\n", 50), 0);
-	assert_non_null(strstr(text, ".br\nsubcommands: run, lockbench\n"));
+	assert_non_null(strstr(text, ".br\nsubcommands: run, lockbench, mapbench\n"));
 	assert_non_null(strstr(text, "\n.B \"\\-h, \\-\\-help\"\n"));
 	/* A hyphen that is not escaped would be typeset as one, and could not be copied from the page. */
 	for (size_t i = 0; text[i]; i++)
@@ -1419,6 +1473,7 @@ int main(void)
 		cmocka_unit_test(test_help_and_version),
 		cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_scope),
+		cmocka_unit_test(test_map_benchmark),
 		cmocka_unit_test(test_set_errors),
 		cmocka_unit_test(test_set_by_name),
 		cmocka_unit_test(test_ini),

@@ -1209,6 +1209,58 @@ static void dma_short_of_memory_body(void *arg)
 
 RUN(dma_short_of_memory)
 
+/*
+ * Contiguous memory: with large pages where they fit, and writable by the device if that was asked for. Readable it
+ * always is, as the driver sets what is the read bit of the second stage for the present bit of the first.
+ */
+static void map_single_body(void *arg)
+{
+	static const struct {
+		enum dma_data_direction dir;
+		bool writable;
+	} directions[] = { { DMA_BIDIRECTIONAL, true }, { DMA_TO_DEVICE, false }, { DMA_FROM_DEVICE, true } };
+	const uint64_t size = (2 << 20) + 3 * 4096;
+	struct fixture *f = arg;
+	struct vtd_translation t;
+	struct device *dev;
+	unsigned int i;
+
+	add_unit(f, 0, CAP_4LEVEL | ND_16, false);
+	dev = add_device(f, 0, 0);
+	new_domain(f, POLICY_ALWAYS, false, false);
+	assert_int_equal(intel_iommu_attach_device(f->domain, dev), 0);
+	for (i = 0; i < ARRAY_SIZE(directions); i++) {
+		uint64_t iova = dma_map_single(dev, BUF_PHYS, size, directions[i].dir), end = iova + size - 1;
+		struct view v = view_of(f, dev);
+
+		assert_true(iova);
+		assert_int_equal(translate(f, dev, iova, false), BUF_PHYS);
+		assert_int_equal(translate(f, dev, iova, true), directions[i].writable ? BUF_PHYS : UINT64_MAX);
+		assert_int_equal(translate(f, dev, end, directions[i].writable), BUF_PHYS + size - 1);
+		assert_int_equal(translate(f, dev, end + 1, directions[i].writable), UINT64_MAX);
+		assert_int_equal(vtd_walk(v.root, v.levels, false, dev->info.iommu->cap, 0, iova,
+					  directions[i].writable, read64, f, &t),
+				 WALK_OK);
+		assert_int_equal(t.level, 2);
+		dma_unmap_pages(dev, iova, size >> PAGE_SHIFT);
+		assert_int_equal(translate(f, dev, iova, directions[i].writable), UINT64_MAX);
+		assert_int_equal(translate(f, dev, end, directions[i].writable), UINT64_MAX);
+	}
+	/* No room below the mask. */
+	dev->dma_mask = size - 1;
+	assert_int_equal(dma_map_single(dev, BUF_PHYS, size, DMA_TO_DEVICE), 0);
+	device_block_translation(dev);
+	domain_free(f->domain);
+
+	/* Without translation the device takes memory's own addresses. */
+	f->group->default_domain = NULL;
+	assert_int_equal(identity_domain_attach_dev(dev), 0);
+	assert_int_equal(dma_map_single(dev, BUF_PHYS, size, DMA_TO_DEVICE), BUF_PHYS);
+	device_block_translation(dev);
+}
+
+RUN(map_single)
+
 /* ---- the DMA API on many CPUs ---- */
 
 struct worker {
@@ -1358,6 +1410,7 @@ int main(void)
 		TEST(attach_short_of_memory),
 		TEST(first_attach_short_of_memory),
 		TEST(dma_short_of_memory),
+		TEST(map_single),
 		TEST(strict_on_many_cpus),
 		TEST(lazy_on_many_cpus),
 	};

@@ -305,6 +305,31 @@ static void a_flush_under_way_covers_nothing_new(void **state)
 	assert_int_equal(check_queues(f), 0);
 }
 
+static void fill_ring_during_flush(struct fixture *f)
+{
+	f->in_flush = NULL;
+	for (int i = 0; i < RING_CAPACITY; i++)
+		unmap_here(f, NULL);
+	assert_int_equal(f->flushes_begun, 1);
+	/* A flush that ends before the first one does is not enough for what has been queued since that began. */
+	unmap_here(f, NULL);
+	assert_int_equal(f->flushes_begun, 3);
+}
+
+static void a_ring_that_fills_during_a_flush_is_not_lost(void **state)
+{
+	struct fixture *f = *state;
+
+	unmap_on(f, 0, 10);
+	f->in_flush = fill_ring_during_flush;
+	run_on_cpu(1, timer_body, f);
+	assert_int_equal(f->flushes_ended, 3);
+	check_queues(f);
+	unmap_on(f, 1, 1);
+	run_on_cpu(1, timer_body, f);
+	assert_int_equal(check_queues(f), 0);
+}
+
 static void unmap_with_table_body(void *arg)
 {
 	struct page_list list = { 0 };
@@ -394,6 +419,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_freed_before_a_later_flush, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_timer_drains_every_cpu, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_flush_under_way_covers_nothing_new, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_ring_that_fills_during_a_flush_is_not_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(table_pages_are_freed_after_the_flush, setup, teardown),
 		cmocka_unit_test_setup_teardown(taking_the_queue_down_frees_the_table_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_lazy_domain_stays_as_it_is, setup, teardown),

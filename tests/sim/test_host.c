@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 #include "sim/host.h"
+#include "sim/vtd_hw.h"
 #include "sim/rng.h"
 #include "sim/topology.h"
 

@@ -496,6 +496,7 @@ static void test_places_by_hand(void **state)
 {
 	static const unsigned int spread[] = { 0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15, 0, 8 };
 	static const unsigned int packed[] = { 0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15, 0, 2 };
+	static const unsigned int cores[] = { 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15, 0, 2 };
 	static const unsigned int list[] = { 5, 0, 1, 2, 3, 15, 5, 0 };
 	static const unsigned int one[] = { 7, 7, 7 };
 	unsigned int untouched = 99;
@@ -505,6 +506,7 @@ static void test_places_by_hand(void **state)
 	load(&t, "package:2 l3:2 core:2 pu:2");
 	expect_places(&t, "spread", spread, COUNT(spread));
 	expect_places(&t, "packed", packed, COUNT(packed));
+	expect_places(&t, "cores", cores, COUNT(cores));
 	expect_places(&t, "5,0-3,15", list, COUNT(list));
 	expect_places(&t, "7-7", one, COUNT(one));
 	assert_int_equal(topology_place(&t, "spread", 0, &untouched, err, sizeof(err)), 0);
@@ -517,6 +519,7 @@ static void test_places_on_uneven_machine(void **state)
 {
 	static const unsigned int spread[] = { 0, 6, 4, 2, 5, 1, 7, 3, 0 };
 	static const unsigned int packed[] = { 0, 2, 4, 5, 1, 3, 6, 7, 0 };
+	static const unsigned int cores[] = { 0, 2, 4, 5, 6, 1, 3, 7, 0 };
 	hwloc_topology_t hwloc;
 	hwloc_bitmap_t set = hwloc_bitmap_alloc();
 	struct topology t;
@@ -543,6 +546,7 @@ static void test_places_on_uneven_machine(void **state)
 	assert_int_equal(t.pu[7].smt_index, 1);
 	expect_places(&t, "spread", spread, COUNT(spread));
 	expect_places(&t, "packed", packed, COUNT(packed));
+	expect_places(&t, "cores", cores, COUNT(cores));
 	topology_destroy(&t);
 }
 
@@ -580,12 +584,32 @@ static void check_permutation(const struct topology *t, const unsigned int *cpu)
 	free(seen);
 }
 
+/* A core is never shared as long as another is free, and a node is left only when its cores are taken. */
+static void check_cores_first(const struct topology *t, const unsigned int *cpu)
+{
+	for (unsigned int job = 1; job < t->pu_count; job++) {
+		const struct topology_pu *p = &t->pu[cpu[job - 1]], *q = &t->pu[cpu[job]];
+
+		assert_in_range(q->smt_index, p->smt_index, p->smt_index + 1);
+		if (q->smt_index != p->smt_index) {
+			assert_int_equal(q->numa_node, 0);
+			assert_int_equal(job % t->core_count, 0);
+			continue;
+		}
+		assert_in_range(q->numa_node, p->numa_node, p->numa_node + 1);
+		if (q->numa_node == p->numa_node)
+			assert_true(q->core > p->core);
+	}
+}
+
 static void test_place_properties(void **state)
 {
 	static const char *const machines[] = {
-		"package:4 l3:1 core:18 pu:2", "package:2 l3:1 core:48 pu:2", "package:2 l3:8 core:8 pu:2",
-		"package:3 core:5 pu:4",       "package:2 l3:3 core:7 pu:1",  "pu:6",
-		"package:8 l3:8 core:64 pu:2",
+		"package:4 l3:1 core:18 pu:2",	     "package:2 l3:1 core:48 pu:2",
+		"package:2 l3:8 core:8 pu:2",	     "package:3 core:5 pu:4",
+		"package:2 l3:3 core:7 pu:1",	     "pu:6",
+		"package:8 l3:8 core:64 pu:2",	     "package:2 [numa] l3:2 core:3 pu:2",
+		"package:2 l3:4 [numa] core:4 pu:2",
 	};
 	const struct topology_pu *p, *q;
 	struct topology t;
@@ -615,6 +639,10 @@ static void test_place_properties(void **state)
 			else
 				assert_int_equal(q->smt_index, 0);
 		}
+
+		assert_int_equal(topology_place(&t, "cores", 2 * t.pu_count, cpu, err, sizeof(err)), 0);
+		check_permutation(&t, cpu);
+		check_cores_first(&t, cpu);
 		free(cpu);
 		topology_destroy(&t);
 	}
@@ -627,7 +655,7 @@ static void test_place_errors(void **state)
 		int ret;
 		const char *says;
 	} cases[] = {
-		{ "", -EINVAL, "placement '': neither spread, nor packed, nor a list of CPUs 0-15" },
+		{ "", -EINVAL, "placement '': neither spread, nor packed, nor cores, nor a list of CPUs 0-15" },
 		{ "sprad", -EINVAL, "'sprad': neither" },
 		{ "spread ", -EINVAL, "'spread '" },
 		{ "1,", -EINVAL, "'1,': neither" },

@@ -295,10 +295,33 @@ static inline void cpu_work(uint64_t ps)
 	vcpu_work(ps);
 }
 
-/* Idles until an interrupt has been served. */
+/* Idles until an interrupt has been served, a cpu_kick() among them. */
 static inline void cpu_idle(void)
 {
 	vcpu_idle();
+}
+
+/* Whether what is one for all CPUs can be written by each: they take turns. */
+#define CPUS_TAKE_TURNS 1
+
+/* A reason to look up, for a CPU that may idle; whoever has one embeds it. */
+struct cpu_kick {
+	struct irq irq;
+};
+
+static inline void cpu_kicked(struct irq *irq)
+{
+	(void)irq;
+	cpu_spend(this_vcpu()->sim->params.irq_ps);
+}
+
+static inline void cpu_kick(uint32_t cpu, struct cpu_kick *kick)
+{
+	struct vcpu *c = this_vcpu();
+
+	kick->irq.handler = cpu_kicked;
+	proc_sync(&c->proc);
+	vcpu_raise_irq(&c->sim->cpus[cpu], &kick->irq, c->proc.now_ps);
 }
 
 /* Whether the run is to end: here it just does. */
@@ -403,7 +426,12 @@ static inline void rcu_read_unlock(void)
 /* Frees an object that starts with @head once nobody can be reading it any more. */
 void shared_free_rcu(struct rcu_head *head);
 
-/* lock_stat's hooks. */
+/* lock_stat's hooks. Here it costs nothing to note the times. */
+static inline bool lock_stat_timed(void)
+{
+	return true;
+}
+
 static inline uint64_t lock_stat_begin(void)
 {
 	return this_vcpu()->proc.now_ps;

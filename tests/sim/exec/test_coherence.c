@@ -1190,9 +1190,62 @@ static void test_line_valid_sees_nonsense(void **state)
 	sim_test_destroy(s);
 }
 
+/* The reader of a dirty line has it for itself: what it writes next is a hit, and the former owner has to fetch it.
+ */
+static void test_dirty_read_migrates(void **state)
+{
+	static const struct step steps[] = {
+		{ 0, 0, STORE, 0, 500 },	{ 1, 100000, LOAD, 0, 150500 }, { 1, 150500, STORE, 0, 151000 },
+		{ 1, 151000, RMW, 0, 157000 },	{ 0, 200000, LOAD, 0, 250500 }, /* dirty again: back it goes */
+		{ 2, 300000, LOAD, 0, 350500 },					/* clean: shared from here on */
+		{ 0, 400000, LOAD, 0, 400500 }, { 2, 400000, RMW, 0, 456000 },
+	};
+	struct sim_params params = with_occupancies(100, 100);
+
+	(void)state;
+	params.coh.dirty_read_migrates = true;
+	play_checked(steps, COUNT(steps), &params, NULL);
+}
+
+/* Whoever spins on a line that migrates to a reader notices, and reads again. */
+static void test_migration_wakes(void **state)
+{
+	static const struct step steps[] = {
+		{ 0, 0, STORE, 0, 500 },
+		{ 0, 60000, WAIT, 0, 150000 },
+		{ 1, 100000, LOAD, 0, 150500 },
+		{ 0, 150000, LOAD, 0, 200500 },
+	};
+	struct sim_params params = with_occupancies(100, 100);
+
+	(void)state;
+	params.coh.dirty_read_migrates = true;
+	play_checked(steps, COUNT(steps), &params, NULL);
+}
+
+/* CPU 1 asks at 100 ns. CPU 0 has the line until 125 ns, and it arrives at 150 ns. */
+static void test_request_travels(void **state)
+{
+	static const struct step steps[] = {
+		{ 0, 0, RMW, 0, 56000 },	 { 0, 56000, STORE, 1, 56500 }, { 1, 100000, RMW, 0, 156000 },
+		{ 0, 110000, RMW, 0, 116000 },	 { 0, 130000, RMW, 0, 206000 }, { 3, 300000, LOAD, 1, 350500 },
+		{ 0, 310000, STORE, 1, 310500 }, /* still exclusive */
+		{ 0, 330000, LOAD, 1, 330500 },	 /* shared */
+		{ 0, 360000, RMW, 1, 416000 },
+	};
+	struct sim_params params = with_occupancies(100, 100);
+
+	(void)state;
+	params.coh.request_pct = 50;
+	play_checked(steps, COUNT(steps), &params, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dirty_read_migrates),
+		cmocka_unit_test(test_migration_wakes),
+		cmocka_unit_test(test_request_travels),
 		cmocka_unit_test(test_cold_read_then_hit),
 		cmocka_unit_test(test_cold_write_is_posted),
 		cmocka_unit_test(test_read_of_dirty_line),

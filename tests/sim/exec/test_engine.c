@@ -328,6 +328,27 @@ static void test_deadlock_is_found_and_left_again(void **state)
 	assert_int_equal(engine_run(&f->engine), -EDEADLK);
 }
 
+static void run_out_of_memory(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->engine.error = -ENOMEM;
+	engine_stop(&f->engine);
+}
+
+/* What runs next, to clean up, is not held to have failed too. */
+static void test_error_is_told_once(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(engine_spawn(&f->engine, &f->proc[0], 0, run_out_of_memory, f), 0);
+	assert_int_equal(engine_run(&f->engine), -ENOMEM);
+	f->actor.fn = stop_actor;
+	assert_int_equal(engine_spawn(&f->engine, &f->proc[1], 0, sleep_for_ever, f), 0);
+	engine_post(&f->engine, 41, &f->actor, 0);
+	assert_int_equal(engine_run(&f->engine), 0);
+}
+
 /* A wake-up that is too old does not hide a deadlock. */
 static void wake_self_twice(void *arg)
 {
@@ -560,6 +581,7 @@ int main(void)
 		cmocka_unit_test(test_engines_in_two_threads),
 		cmocka_unit_test_setup_teardown(test_wakeups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deadlock_is_found_and_left_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_error_is_told_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stale_wakeup_wakes_nobody, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_and_continue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_by_a_body, setup, teardown),
