@@ -5,7 +5,7 @@
 #ifndef SIMBENCH_BUILTIN_INI_H
 #define SIMBENCH_BUILTIN_INI_H
 
-extern const char builtin_machine_ini[];  /* configs/machines/z3-metal.ini */
+extern const char builtin_machine_ini[];   /* configs/machines/z3-metal.ini */
 extern const char builtin_crosscheck_gp[]; /* plots/crosscheck.gp */
 
 #endif

@@ -25,7 +25,8 @@
 
 #define OVERHEAD_MAX_PS (300 * NS)
 
-/* Times that a thread may be preempted during a measurement: more is another process, not the kernel's housekeeping. */
+/* Times that a thread may be preempted during a measurement: more is another process, not the kernel's
+ * housekeeping. */
 #define SWITCHES_MAX 2
 
 /* A unit without caching mode and write-buffer flushing, whose invalidations take no time (facts F5). */

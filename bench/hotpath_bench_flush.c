@@ -41,9 +41,11 @@ static __attribute__((noinline)) void submit_by_hand(struct intel_iommu *iommu, 
 static __attribute__((noinline)) void invalidate_by_hand(struct intel_iommu *iommu, struct cache_tag *tag,
 							 struct qi_batch *batch, uint64_t addr, unsigned int mask)
 {
-	uint64_t type = mask > cap_max_amask_val(iommu->cap) ? DMA_TLB_DSI_FLUSH : DMA_TLB_PSI_FLUSH;
+	bool by_page = cap_pgsel_inv(iommu->cap) && mask <= cap_max_amask_val(iommu->cap);
 
-	batch->descs[batch->index++] = qi_desc_iotlb(iommu->cap, tag->domain_id, addr, mask, type);
+	batch->descs[batch->index++] =
+		qi_desc_iotlb(iommu->cap, tag->domain_id, by_page ? addr : 0, by_page ? mask : 0,
+			      by_page ? DMA_TLB_PSI_FLUSH : DMA_TLB_DSI_FLUSH);
 	if (batch->index == QI_MAX_BATCHED_DESC_COUNT)
 		submit_by_hand(iommu, batch);
 }

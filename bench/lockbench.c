@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "platform.h"
+#include "bench/think.h"
 #include "sim/rng.h"
 
 /*
@@ -45,21 +46,6 @@ struct bench_cpu {
 	uint64_t acquisitions; /* measured */
 };
 
-static uint64_t draw_think_ps(struct bench_cpu *cpu)
-{
-	const struct lockbench_params *p = cpu->bench->params;
-
-	switch (p->think_dist) {
-	case THINKDIST_EXPONENTIAL:
-		return rng_exponential_ps(&cpu->rng, p->think_ps);
-	case THINKDIST_UNIFORM:
-		return rng_uniform_ps(&cpu->rng, p->think_ps);
-	case THINKDIST_CONSTANT:
-		break;
-	}
-	return p->think_ps;
-}
-
 static void critical_section(struct bench *b)
 {
 	struct vcpu *c = this_vcpu();
@@ -83,7 +69,7 @@ static bool acquire_once(struct bench_cpu *cpu)
 
 	if (b->params->interrupted && *b->params->interrupted)
 		return false;
-	think_ps = draw_think_ps(cpu);
+	think_ps = draw_think_ps(b->params->think_dist, b->params->think_ps, &cpu->rng);
 	if (b->params->overhead_ps)
 		think_ps += rng_uniform_ps(&cpu->rng, b->params->overhead_ps / 2);
 	vcpu_work(think_ps);

@@ -17,9 +17,10 @@ struct lockbench_params {
 	uint64_t hold_ps;  /* work inside the critical section */
 	uint64_t think_ps; /* mean work between a release and the next attempt */
 	enum think_dist think_dist;
-	uint32_t data_lines;			  /* shared lines written inside the critical section */
-	uint64_t overhead_ps; /* virtual: mean, of the instructions around an acquisition, half before it and half after */
-	uint64_t iterations;			  /* acquisitions per CPU that are measured, at least 1 */
+	uint32_t data_lines;  /* shared lines written inside the critical section */
+	uint64_t overhead_ps; /* virtual: mean, of the instructions around an acquisition, half before it and half
+				 after */
+	uint64_t iterations;  /* acquisitions per CPU that are measured, at least 1 */
 	const volatile sig_atomic_t *interrupted; /* stops the run early when it is not 0; may be NULL */
 };
 

@@ -2,6 +2,7 @@
 #include "platform.h"
 
 #include "bench/lockbench.h"
+#include "bench/think.h"
 #include "sim/rng.h"
 
 /* Acquisitions per CPU before the measurement: clocks and caches settle. */
@@ -37,19 +38,6 @@ struct bench {
 	uint32_t stop __attribute__((aligned(NATIVE_APART)));	 /* read all the time, written once */
 };
 
-static uint64_t draw_think_ps(const struct lockbench_params *p, struct rng *rng)
-{
-	switch (p->think_dist) {
-	case THINKDIST_EXPONENTIAL:
-		return rng_exponential_ps(rng, p->think_ps);
-	case THINKDIST_UNIFORM:
-		return rng_uniform_ps(rng, p->think_ps);
-	case THINKDIST_CONSTANT:
-		break;
-	}
-	return p->think_ps;
-}
-
 /* Scaled, so that so few draws have the mean that was asked for. */
 static void draw_thinks(struct bench *b, struct bench_cpu *cpu, uint32_t id)
 {
@@ -59,7 +47,7 @@ static void draw_thinks(struct bench *b, struct bench_cpu *cpu, uint32_t id)
 
 	rng_seed(&rng, b->machine.params.seed, id);
 	for (i = 0; i < DRAWS; i++) {
-		cpu->think_ps[i] = draw_think_ps(b->params, &rng);
+		cpu->think_ps[i] = draw_think_ps(b->params->think_dist, b->params->think_ps, &rng);
 		sum += cpu->think_ps[i];
 	}
 	for (i = 0; sum && i < DRAWS; i++)

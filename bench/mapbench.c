@@ -5,6 +5,7 @@
 #include "sim/exec/machine.h"
 #include "sim/host_stats.h"
 #include "sim/iommu.h"
+#include "bench/think.h"
 #include "sim/rng.h"
 #include "sim/topology.h"
 
@@ -211,19 +212,6 @@ static void teardown(void *arg)
 
 /* ---- the loop ---- */
 
-static uint64_t draw_think_ps(const struct mapbench_params *p, struct rng *rng)
-{
-	switch (p->think_dist) {
-	case THINKDIST_EXPONENTIAL:
-		return rng_exponential_ps(rng, p->think_ps);
-	case THINKDIST_UNIFORM:
-		return rng_uniform_ps(rng, p->think_ps);
-	case THINKDIST_CONSTANT:
-		break;
-	}
-	return p->think_ps;
-}
-
 /* The kernel fills the buffer with this, so that a device that is not coherent would have to be flushed to. */
 static void fill_buffer(const struct bench *b, struct bench_thread *t)
 {
@@ -250,12 +238,17 @@ static bool map_once(const struct bench *b, struct bench_thread *t, bool measure
 	const struct mapbench_params *p = b->params;
 	struct map_benchmark_data *data = t->data;
 	uint64_t map_ps = 0, unmap_ps = 0, think_ps, addr;
+	struct device *dev;
+	uint32_t dir;
 
 	if (READ_ONCE(data->dir) != DMA_FROM_DEVICE)
 		fill_buffer(b, t);
 	if (p->timed)
 		map_ps = cpu_clock_ps();
-	addr = dma_map_single(READ_ONCE(data->dev), t->phys, b->size, READ_ONCE(data->dir));
+	/* One after the other: in which order a call's arguments are read is the compiler's choice. */
+	dev = READ_ONCE(data->dev);
+	dir = READ_ONCE(data->dir);
+	addr = dma_map_single(dev, t->phys, b->size, dir);
 	if (!addr)
 		return false;
 	if (p->timed)
@@ -264,8 +257,9 @@ static bool map_once(const struct bench *b, struct bench_thread *t, bool measure
 	cpu_spend(p->trans_ps);
 	if (p->timed)
 		unmap_ps = cpu_clock_ps();
+	dev = READ_ONCE(data->dev);
 	(void)READ_ONCE(data->dir);
-	dma_unmap_pages(READ_ONCE(data->dev), addr, p->granule);
+	dma_unmap_pages(dev, addr, p->granule);
 	if (p->timed)
 		unmap_ps = cpu_clock_ps() - unmap_ps;
 
@@ -276,7 +270,7 @@ static bool map_once(const struct bench *b, struct bench_thread *t, bool measure
 	if (p->kernel_counters)
 		add_to_counters(data, map_ps, unmap_ps);
 	/* Interrupts and timers have their turn. */
-	think_ps = p->think_ps ? draw_think_ps(p, &t->rng) : 0;
+	think_ps = p->think_ps ? draw_think_ps(p->think_dist, p->think_ps, &t->rng) : 0;
 	if (p->overhead_ps)
 		think_ps += rng_uniform_ps(&t->rng, p->overhead_ps);
 	cpu_work(think_ps);

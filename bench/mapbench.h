@@ -30,8 +30,6 @@ struct topology;
 
 __extension__ typedef unsigned __int128 mapbench_u128;
 
-#define MAPBENCH_MAX_THREADS 1024
-
 /* The devices that are mapped for, and the units that they are behind. */
 struct mapbench_devices {
 	uint32_t count;			      /* 1.. ; thread i maps for device i % count */

@@ -349,8 +349,10 @@ static void put_measured(json_t **object, const struct run *run)
 	/* What cannot be seen on real CPUs is null. */
 	put(object, "iotlb", native ? json_null() : iotlb(r));
 	put(object, "dma_faults", native ? json_null() : number(r->dma_faults));
-	put(object, "locks", native && !run->scenario->options.lock_stat ? json_null() : array_of(run, locks, lock));
-	put(object, "locks_left_out", native && !run->scenario->options.lock_stat ? json_null() : number(r->lock_count - locks));
+	put(object, "locks",
+	    native && !run->scenario->options.lock_stat ? json_null() : array_of(run, locks, lock));
+	put(object, "locks_left_out",
+	    native && !run->scenario->options.lock_stat ? json_null() : number(r->lock_count - locks));
 	put(object, "lines", native ? json_null() : array_of(run, r->line_count, line));
 }
 

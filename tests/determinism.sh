@@ -8,12 +8,17 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-common=(run --output-format json --runtime 5ms --warmup 2ms --repetitions 2)
+common=(--output-format json --repetitions 2)
+run="run --runtime 5ms --warmup 2ms"
+mapbench="mapbench --map-seconds 5ms --warmup 2ms"
 scenarios=(
-	""
-	"--invalidation strict --bs 16k --rw randrw --queues 2 --lock mcs"
-	"--stage first --policy dynamic --bridge separate --lock ticket --layout padded"
-	"--devices 5 --jobs 20 --iodepth 4 --cm 1 --ats --device-latency-dist exponential"
+	"$run"
+	"$run --invalidation strict --bs 16k --rw randrw --queues 2 --lock mcs"
+	"$run --stage first --policy dynamic --bridge separate --lock ticket --layout padded"
+	"$run --devices 5 --jobs 20 --iodepth 4 --cm 1 --ats --device-latency-dist exponential"
+	"$mapbench -t 6"
+	"$mapbench -t 9 -g 600 -d 1 -x 700 --devices 3 --bridge separate --invalidation strict --map-think 1us"
+	"lockbench --cpus 12 --data-lines 2"
 )
 
 tmp=$(mktemp -d)
@@ -26,7 +31,7 @@ for build in release debug asan clang; do
 	[ -x "$program" ] || continue
 	for scenario in "${scenarios[@]}"; do
 		read -ra arguments <<<"$scenario"
-		"$program" "${common[@]}" "${arguments[@]}" >"$tmp/one.json" 2>/dev/null
+		"$program" "${arguments[@]}" "${common[@]}" >"$tmp/one.json" 2>/dev/null
 		# -e: a document without results must not equal another one without.
 		jq -e '.results | select(length > 0)' "$tmp/one.json" >>"$tmp/$build.results"
 	done

@@ -39,10 +39,12 @@ same()
 	local file=$1 count=$2 seed=$3
 
 	shift 3
-	"$model" "$synthetic" "$seed" "$count" "$@" >"$file.model"
-	"$native" host "$seed" "$count" "$@" >"$file.native"
-	grep -q "^operations $count, " "$file.model"
-	cmp -s "$file.model" "$file.native"
+	{
+		"$model" "$synthetic" "$seed" "$count" "$@" >"$file.model" &&
+			"$native" host "$seed" "$count" "$@" >"$file.native" &&
+			grep -q "^operations $count, " "$file.model" &&
+			cmp -s "$file.model" "$file.native"
+	} 2>"$file.errors"
 }
 
 # The first operation after which the states differ; its number goes to stdout.
@@ -81,6 +83,7 @@ for i in "${!settings[@]}"; do
 	count=$(first_difference "${setting[@]}")
 	same "$tmp/search" "$count" "${setting[@]}" || true
 	sed -n '1s/, results.*//p' "$tmp/search.model"
+	cat "$tmp/search.errors"
 	diff -U 1 "$tmp/search.model" "$tmp/search.native" | sed -n '3,40p'
 done
 [ "$failed" -eq 0 ]

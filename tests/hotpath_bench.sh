@@ -51,7 +51,8 @@ refused() {
 
 ok --benchmark_list_tests
 cp out names
-for family in cache_tag_flush_range_np/{hot_path,by_hand,difference} {dma_map,dma_unmap,dma_map_unmap}/{pt,legacy,always,dynamic,static}/{lazy,strict} \
+for family in cache_tag_flush_range_np/{hot_path,by_hand,difference} \
+	{dma_map,dma_unmap,dma_map_unmap}/{pt,legacy,always,dynamic,static}/{lazy,strict} \
 	iova/{hit,miss} page_table/{map,walk} qi_submit_sync/{immediate,typical} \
 	spin_lock/{qspinlock,ticket,tas,mcs,ck_mcs,ck_ticket,pthread} coro_switch event_queue/pop_push; do
 	grep -Eq "^$family(/|\$)" names || fail "no $family"
@@ -72,8 +73,9 @@ holds '.benchmarks[] | select(.name == "cache_tag_flush_range_np/difference/tags
 
 ok --benchmark_filter='^coro_switch$' --benchmark_repetitions=3 --benchmark_out=file.json \
 	--benchmark_out_format=json
-holds '[.benchmarks[] | select(.run_type == "iteration").name] == ["coro_switch", "coro_switch", "coro_switch"]' file.json
-holds '[.benchmarks[] | select(.run_type == "aggregate").aggregate_name] | contains(["mean", "median", "stddev"])' file.json
+holds '[.benchmarks[] | select(.run_type == "iteration").name] == [range(3) | "coro_switch"]' file.json
+holds '[.benchmarks[] | select(.run_type == "aggregate").aggregate_name] |
+	contains(["mean", "median", "stddev"])' file.json
 grep -q '^coro_switch_mean' out || fail "no table beside the file"
 
 ok --benchmark_filter='spin_lock/.*threads:1$' --benchmark_list_tests

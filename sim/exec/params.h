@@ -24,7 +24,7 @@ struct coh_params {
 	uint32_t dirty_read_occupancy_pct; /* 0..100 */
 	uint64_t read_occupancy_ps;
 	bool dirty_read_migrates; /* whoever reads a dirty line becomes its owner; the former one's copy is gone */
-	uint32_t request_pct; /* 0..100: share of a transfer's latency until the holder loses the line */
+	uint32_t request_pct;	  /* 0..100: share of a transfer's latency until the holder loses the line */
 };
 
 /* run --explain: costs that one run leaves out. */

@@ -430,7 +430,7 @@ static void run_policy(enum policy policy)
 	uint32_t i;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++)
-		run_setting(&settings[i], 30 * MS);
+		run_setting(&settings[i], 20 * MS);
 }
 
 static void legacy(void **state)

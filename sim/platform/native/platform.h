@@ -164,8 +164,8 @@ static inline unsigned int nr_cpu_ids(void)
 }
 
 /*
- * Events do not cut into this thread wherever it is: it lets them happen, and only with interrupts on. Nothing is in
- * the flags: whoever saved them need not keep them anywhere.
+ * Events do not cut into this thread wherever it is: it lets them happen, and only with interrupts on. Nothing is
+ * in the flags: whoever saved them need not keep them anywhere.
  */
 static inline unsigned long local_irq_save(void)
 {

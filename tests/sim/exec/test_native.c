@@ -669,6 +669,73 @@ static void idling_ends_with_an_event(void **state)
 	posting_destroy(p);
 }
 
+struct kicked {
+	struct posting *p;
+	struct cpu_kick kick[2];
+	uint32_t idles, kicked, woken;
+};
+
+static void kick_body(void *arg, uint32_t cpu)
+{
+	struct kicked *k = arg;
+	uint64_t start;
+
+	if (cpu == 1) {
+		native_wait_until(&k->idles, 1);
+		cpu_spend(2 * MS);
+		cpu_kick(0, &k->kick[0]);
+		native_wait_until(&k->woken, 1);
+		cpu_kick(0, &k->kick[1]);
+		__atomic_store_n(&k->kicked, 1, __ATOMIC_RELEASE);
+		return;
+	}
+	__atomic_store_n(&k->idles, 1, __ATOMIC_RELEASE);
+	cpu_idle();
+	native_check(this_cpu()->idle_ps > 0);
+	/* One that comes before is not missed. */
+	__atomic_store_n(&k->woken, 1, __ATOMIC_RELEASE);
+	native_wait_until(&k->kicked, 1);
+	cpu_idle();
+	/* It counts once: only the event ends this. */
+	start = cpu_clock_ps();
+	post(k->p, 0, start + 3 * MS);
+	cpu_idle();
+	native_check(cpu_clock_ps() >= start + 3 * MS);
+	native_check(k->p->happened == 1);
+}
+
+static void idling_ends_with_a_kick(void **state)
+{
+	struct kicked k = { .p = posting_create(2, 1) };
+
+	(void)state;
+	native_test_run(k.p->m, kick_body, &k);
+	posting_destroy(k.p);
+}
+
+static void idle_until_stopped_body(void *arg, uint32_t cpu)
+{
+	struct crew *crew = arg;
+
+	if (cpu == 0) {
+		cpu_fail(-EDOM);
+		return;
+	}
+	while (!cpu_stopping())
+		cpu_idle();
+	__atomic_fetch_add(&crew->ran, 1, __ATOMIC_RELAXED);
+}
+
+static void idling_ends_with_the_run(void **state)
+{
+	struct crew crew = { .m = create(3) };
+
+	(void)state;
+	assert_int_equal(native_run(crew.m, idle_until_stopped_body, &crew), -EDOM);
+	assert_int_equal(crew.ran, 2);
+	native_test_destroy(crew.m);
+}
+
 /* ---- memory ---- */
 
 #define OBJECTS 512
@@ -1042,6 +1109,8 @@ int main(void)
 		cmocka_unit_test_setup(work_serves_events_and_spending_does_not, reset_wraps),
 		cmocka_unit_test_setup(work_is_left_out_for_what_is_owed, reset_wraps),
 		cmocka_unit_test_setup(idling_ends_with_an_event, reset_wraps),
+		cmocka_unit_test_setup(idling_ends_with_a_kick, reset_wraps),
+		cmocka_unit_test_setup(idling_ends_with_the_run, reset_wraps),
 		cmocka_unit_test_setup(memory_of_all_sizes, reset_wraps),
 		cmocka_unit_test_setup(two_cpus_allocate_and_free, reset_wraps),
 		cmocka_unit_test_setup(rcu_waits_for_a_reader_that_goes_on, reset_wraps),
