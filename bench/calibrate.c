@@ -35,9 +35,13 @@
 #define WARM_UP_ROUNDS 20
 #define WARM_UP_SAMPLES 4000
 
-/* Stepping through three runs of the pair takes 0.3 s, in a guest 3. */
+/* Stepping through the pairs takes 0.3 s, in a guest 3; no single run may take longer than this. */
 #define STEP_LIMIT_MS 5000
+#define STEP_LIMIT_QUICK_MS 2000
 #define STEP_PAIRS 4
+
+/* Instructions of a count that are none of the pairs'. */
+#define STEP_OVERHEAD 2000
 
 struct job {
 	const struct calibrate_params *p;
@@ -584,7 +588,7 @@ static int count_pairs(struct job *j, uint32_t before, uint32_t pairs, uint64_t 
 	ops.warmup = before;
 	ops.samples = 1;
 	ops.batch = pairs;
-	return count_instructions(run_pairs, &ops, STEP_LIMIT_MS, instructions);
+	return count_instructions(run_pairs, &ops, j->p->quick ? STEP_LIMIT_QUICK_MS : STEP_LIMIT_MS, instructions);
 }
 
 /* A pair as most are, from the difference of two runs; and its share of the flush, from one that does flush. */
@@ -600,10 +604,10 @@ static int measure_instructions(struct job *j)
 		ret = count_pairs(j, OPS_WARMUP - STEP_PAIRS / 2, STEP_PAIRS, &flush);
 	if (ret == -EINTR || ret == -ENOMEM)
 		return ret;
-	j->c->pair_instructions_error = ret;
 	if (!ret)
-		j->c->pair_instructions_permille =
-			(many - few) * 1000 / (2 * STEP_PAIRS) + (flush - few) * 1000 / HOTPATH_RING;
+		ret = calibrate_pair_instructions(few, many, flush, STEP_PAIRS, STEP_OVERHEAD,
+						  &j->c->pair_instructions_permille);
+	j->c->pair_instructions_error = ret;
 	return 0;
 }
 
@@ -618,6 +622,7 @@ static int virtual_op(void *arg, enum calibrate_op op, const struct sim_params *
 	ops.sim = *sim;
 	ops.warmup = OPS_WARMUP;
 	ops.samples = 1;
+	ops.batch = 2 * HOTPATH_RING;
 	return hotpath_ops_run(&ops, ps);
 }
 

@@ -199,6 +199,20 @@ int calibrate_derive(struct host_calibration *c, const struct sim_params *sim, c
 int calibrate_fit_steps(const uint64_t native_ps[CAL_OP_COUNT], struct sim_params *sim, uint64_t load_ps,
 			const struct calibrate_virtual *v, bool clamped[COST_STEP_COUNT]);
 
+/**
+ * calibrate_pair_instructions - the instructions of a pair from three counts
+ * @few: of @pairs pairs, none of which flushes
+ * @many: of three times as many
+ * @flush: of @pairs pairs, one of which flushes what HOTPATH_RING of them have queued
+ * @pairs: at least 1
+ * @overhead: instructions of a count that may be none of the pairs'
+ * @permille: receives the mean of a pair, in thousandths
+ *
+ * Returns 0, or -ERANGE when the counts contradict each other: something else happened during one of them.
+ */
+int calibrate_pair_instructions(uint64_t few, uint64_t many, uint64_t flush, uint32_t pairs, uint32_t overhead,
+				uint64_t *permille);
+
 /* Puts all results that there are and the steps into @sim, which then predicts this native build. */
 void calibrate_apply(const struct host_calibration *c, struct sim_params *sim);
 

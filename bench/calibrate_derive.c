@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench/calibrate.h"
+#include "bench/hotpath_ops.h"
 
 /* A hit's cost while operations are compared with and without it. */
 #define HIT_PS 1000
@@ -421,10 +422,23 @@ static int derive_steps(struct host_calibration *c, struct sim_params *sim, cons
 	return 0;
 }
 
+int calibrate_pair_instructions(uint64_t few, uint64_t many, uint64_t flush, uint32_t pairs, uint32_t overhead,
+				uint64_t *permille)
+{
+	uint64_t twice = many - few; /* @pairs */
+
+	if (many <= few || flush <= few || few < twice / 2 || few > twice / 2 + overhead)
+		return -ERANGE;
+	*permille = twice * 1000 / (2 * pairs) + (flush - few) * 1000 / HOTPATH_RING;
+	return 0;
+}
+
 static void explain_no_count(struct host_calibration *c)
 {
 	if (c->pair_instructions_error == -EPERM)
 		set_absent(c, CAL_RESULT_instruction_ps, "the kernel does not let processes be traced (ptrace)");
+	else if (c->pair_instructions_error == -ERANGE)
+		set_absent(c, CAL_RESULT_instruction_ps, "the counts of instructions contradict each other");
 	else
 		set_absent(c, CAL_RESULT_instruction_ps, "the instructions could not be counted: %s",
 			   strerror(-c->pair_instructions_error));

@@ -574,6 +574,21 @@ static void add_class(struct host_calibration *c, enum topology_distance d, uint
 	c->class[d].pair[0].cpu[1] = 1;
 }
 
+static void test_pair_instructions(void **state)
+{
+	uint64_t permille = 0;
+
+	(void)state;
+	/* 1568 a pair, 34762 a flush, 125 of the count itself: as three counts of the real thing came out. */
+	assert_int_equal(calibrate_pair_instructions(6397, 18941, 41159, 4, 2000, &permille), 0);
+	assert_int_equal(permille, 1568000 + 34762000 / 255);
+	/* A run that ended early, one that took a detour, and one that did not flush. */
+	assert_int_equal(calibrate_pair_instructions(6397, 9000, 41159, 4, 2000, &permille), -ERANGE);
+	assert_int_equal(calibrate_pair_instructions(9000, 18941, 41159, 4, 2000, &permille), -ERANGE);
+	assert_int_equal(calibrate_pair_instructions(6397, 18941, 6397, 4, 2000, &permille), -ERANGE);
+	assert_int_equal(calibrate_pair_instructions(6397, 6000, 41159, 4, 2000, &permille), -ERANGE);
+}
+
 /* A machine with two cores, all of it quiet. */
 static struct host_calibration two_cores(void)
 {
@@ -1390,6 +1405,7 @@ int main(void)
 		cmocka_unit_test(test_fit_steps),
 		cmocka_unit_test(test_fit_load),
 		cmocka_unit_test(test_fit_clamps),
+		cmocka_unit_test(test_pair_instructions),
 		cmocka_unit_test(test_two_cores),
 		cmocka_unit_test(test_many_cores),
 		cmocka_unit_test(test_not_identifiable),
