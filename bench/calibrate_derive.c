@@ -437,6 +437,8 @@ static void explain_no_count(struct host_calibration *c)
 {
 	if (c->pair_instructions_error == -EPERM)
 		set_absent(c, CAL_RESULT_instruction_ps, "the kernel does not let processes be traced (ptrace)");
+	else if (c->pair_instructions_error == -ETIME)
+		set_absent(c, CAL_RESULT_instruction_ps, "stepping through the instructions takes too long here");
 	else if (c->pair_instructions_error == -ERANGE)
 		set_absent(c, CAL_RESULT_instruction_ps, "the counts of instructions contradict each other");
 	else

@@ -63,7 +63,7 @@ ok --version
 ok help
 ok man
 ok completion
-for command in run table lockbench mapbench pingpong fit; do
+for command in run table lockbench mapbench pingpong calibrate fit; do
 	ok "$command" --help
 done
 ok "${quick[@]}"
@@ -109,6 +109,45 @@ grep -v '^ *[#;]' first.ini | sed 's/ *[#;].*//' >first
 cmp -s first second || fail "--show-config and back differ"
 json '.config.devices == 3 and .config.policy == "dynamic" and .config.local_ns == "67.5ns"' --config first.ini \
 	"${quick[@]}"
+
+# ---- this machine ----
+
+# quiet <jq filter> <argument>...: a report of what is measured here, with as many warnings as it likes
+quiet() {
+	local filter=$1
+	shift
+	run "$@" --output-format json
+	[ "$code" -le 1 ] || fail "$* exits with $code"
+	jq -e "$filter" out >/dev/null || fail "$*: not $filter"
+}
+
+if [ "$(nproc)" -gt 1 ]; then
+	quiet '.results[0] | .handover_ns > 1 and .handover_ns < 100000 and .handovers >= 4000' \
+		pingpong --engine native
+	quiet '.results[0] | .first_reader_ns > 1 and .last_reader_ns >= .first_reader_ns' \
+		pingpong --engine native --readers 1
+fi
+
+# A machine file, good or not, that a run takes from anywhere.
+mkdir machines
+quiet '.results[0] | .cpus >= 1 and (.values.cmpxchg.median_ns | . > 0.1 and . < 10000) and
+	(.operations | map(.median_ns > 1 and .median_ns < 1e6) | all) and (.model | map(.state) | length == 12) and
+	(.good == ([.model[], .operations[]] | map(.state != "noisy" and .good != false) | all) or .good == false)' \
+	calibrate --quick --accept-noisy -o machines/my.ini --progress never
+[ "$(jq '.results[0].good' out)" = "$([ "$code" -eq 0 ] && echo true || echo false)" ] ||
+	fail "calibrate exits with $code"
+[ "$code" -eq 0 ] || grep -q 'not all values are good' err || fail "calibrate does not say what is wrong"
+jq -r '.results[0].model.atomic_ns.value' out >atomic
+json ".config.machine == \"$tmp/machines/my.xml\" and .config.atomic_ns == \"$(cat atomic)ns\"" \
+	--config machines/my.ini "${quick[@]}" --devices 8 --policy always
+(cd / && "$program" --config "$tmp/machines/my.ini" --show-config) >out 2>err
+grep -q "^atomic_ns = $(cat atomic)ns" out || fail "the machine file does not have the atomic's $(cat atomic) ns"
+rm machines/my.xml
+refused 2 'machines/my.xml' --config machines/my.ini
+refused 2 'regular file' calibrate -o /dev/full
+refused 2 'no/such' calibrate -o no/such/my.ini
+refused 2 'my.xml' calibrate -o my.xml
+refused 2 'not an option of run' --quick
 
 # ---- what each cost is worth ----
 
@@ -183,6 +222,8 @@ jq -e '.results[0].interrupted' out >/dev/null || fail "lockbench: SIGINT goes u
 interrupt INT 130 --explain --runtime 100s --output-format json --progress never
 jq -e '.results[0].interrupted' out >/dev/null || fail "--explain: SIGINT goes unmarked"
 interrupt INT 130 pingpong --iterations 1000000000
+interrupt INT 130 calibrate --progress never
+[ ! -s out ] || fail "calibrate: SIGINT leaves half a report"
 
 echo "$failures failures"
 [ "$failures" -eq 0 ]
