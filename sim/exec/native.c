@@ -235,7 +235,6 @@ int native_leave(void)
 {
 	int error = this_cpu()->error;
 
-	rcu_sections_over();
 	urcu_qsbr_unregister_thread();
 	native_this_cpu = NULL;
 	return error;

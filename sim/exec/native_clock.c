@@ -79,31 +79,38 @@ static int by_value(const void *a, const void *b)
 
 #define SPIN_SAMPLES 401
 
-/* Of @calls calls of native_spin(@rounds), in ps: the median of many attempts. */
 static uint64_t time_spins(uint64_t rounds, unsigned int calls)
 {
-	uint64_t sample[SPIN_SAMPLES];
-	unsigned int i, k;
+	uint64_t start = native_clock_ps(&measured);
 
-	for (i = 0; i < SPIN_SAMPLES; i++) {
-		sample[i] = native_clock_ps(&measured);
-		for (k = 0; k < calls; k++)
-			native_spin(rounds);
-		sample[i] = native_clock_ps(&measured) - sample[i];
-	}
+	while (calls--)
+		native_spin(rounds);
+	return native_clock_ps(&measured) - start;
+}
+
+static uint64_t median(uint64_t *sample)
+{
 	qsort(sample, SPIN_SAMPLES, sizeof(sample[0]), by_value);
 	return sample[SPIN_SAMPLES / 2];
 }
 
+/* Of long and of short ones, in turns: what changes the CPU's speed meanwhile changes it for both. */
 static void measure_spin(void)
 {
 	const uint64_t rounds = 16384, few = 64;
 	const unsigned int calls = 256;
-	uint64_t long_ps = time_spins(rounds, 1), short_ps = time_spins(few, calls) / calls;
-	uint64_t rounds_ps = few * long_ps / rounds;
+	uint64_t longs[SPIN_SAMPLES], shorts[SPIN_SAMPLES], long_ps, short_ps, rounds_ps;
+	unsigned int i;
 
+	for (i = 0; i < SPIN_SAMPLES; i++) {
+		longs[i] = time_spins(rounds, 1);
+		shorts[i] = time_spins(few, calls);
+	}
+	long_ps = median(longs);
+	short_ps = median(shorts) / calls;
+	rounds_ps = few * long_ps / rounds;
 	measured.spin_scale = (rounds << 32) / long_ps;
-	/* A CPU that gets faster in between can make it look negative. */
+	/* Less than nothing would be noise. */
 	measured.spin_start_ps = short_ps > rounds_ps ? short_ps - rounds_ps : 0;
 }
 

@@ -1116,7 +1116,8 @@ static void test_count_instructions(void **state)
 		skip();
 	assert_int_equal(ret, 0);
 	assert_int_equal(count_instructions(run_turns, &many, 10000, &count[1]), 0);
-	assert_int_equal(count[1] - count[0], 2 * (many - few));
+	/* A sanitizer's marks need not be the same every time. */
+	assert_in_range(count[1] - count[0], 2 * (many - few) - 20, 2 * (many - few) + 20);
 	assert_in_range(count[0], 2 * few, 2 * few + 500);
 	assert_int_equal(count_instructions(run_once, NULL, 10000, &count[0]), -ECHILD);
 	assert_int_equal(count_instructions(run_nothing, NULL, 10000, &count[0]), -ECHILD);
