@@ -27,7 +27,7 @@
 
 /* Times that a thread may be preempted during a measurement: more is another process, not the kernel's
  * housekeeping. */
-#define SWITCHES_MAX 2
+#define SWITCHES_MAX 4
 
 /* A unit without caching mode and write-buffer flushing, whose invalidations take no time (facts F5). */
 static const uint64_t unit_cap = 0x19ed008c40780c66, unit_ecap = 0xc80000f020df;
@@ -242,29 +242,28 @@ static int measure_once(const struct job *job, const struct crosscheck_point *po
 	return ret;
 }
 
-/* Undisturbed ones in front. */
+/* Only what was not disturbed counts, if there is enough of it. */
 static int measure_point(const struct job *job, struct crosscheck_point *point)
 {
-	uint64_t quiet[CROSSCHECK_REPETITIONS], noisy[CROSSCHECK_ATTEMPTS], *used = quiet, per_s;
-	uint32_t quiet_count = 0, noisy_count = 0, attempt, count;
+	uint64_t all[CROSSCHECK_ATTEMPTS], quiet[CROSSCHECK_REPETITIONS], *used = quiet;
+	uint32_t all_count = 0, quiet_count = 0, count;
 	bool stolen = false;
 	int ret;
 
-	for (attempt = 0; attempt < CROSSCHECK_ATTEMPTS && quiet_count < CROSSCHECK_REPETITIONS; attempt++) {
-		ret = measure_once(job, point, attempt + 1, &per_s, &stolen);
+	while (all_count < CROSSCHECK_ATTEMPTS && quiet_count < CROSSCHECK_REPETITIONS) {
+		ret = measure_once(job, point, all_count + 1, &all[all_count], &stolen);
 		if (ret)
 			return ret;
-		if (stolen)
-			noisy[noisy_count++] = per_s;
-		else
-			quiet[quiet_count++] = per_s;
+		if (!stolen)
+			quiet[quiet_count++] = all[all_count];
+		all_count++;
 	}
-	point->repeated = noisy_count;
+	point->repeated = all_count - quiet_count;
 	count = quiet_count;
-	if (!quiet_count) {
+	if (quiet_count < CROSSCHECK_REPETITIONS) {
 		point->disturbed = true;
-		used = noisy;
-		count = noisy_count;
+		used = all;
+		count = all_count;
 	}
 	qsort(used, count, sizeof(*used), by_value);
 	point->measured = used[count / 2];

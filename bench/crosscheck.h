@@ -20,7 +20,7 @@ struct topology;
 
 /* Undisturbed measurements of a point, of which the median counts; and attempts to get them. */
 #define CROSSCHECK_REPETITIONS 3
-#define CROSSCHECK_ATTEMPTS 12
+#define CROSSCHECK_ATTEMPTS 8
 
 enum crosscheck_kind { CROSSCHECK_LOCK, CROSSCHECK_MAP };
 
