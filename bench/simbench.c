@@ -57,8 +57,10 @@ static int help(void)
 	       "  simbench --devices 4 --policy static\n"
 	       "  simbench --policy always --explain\n"
 	       "  simbench lockbench --lock ticket --cpus 32\n"
-	       "  simbench table\n\n"
-	       "Exit codes: 0 ok, 1 run failed, 2 usage or configuration, 128+N stopped by signal N\n");
+	       "  simbench table\n"
+	       "  simbench calibrate -o my.ini && simbench --config my.ini --devices 8 --policy always\n\n"
+	       "Exit codes: 0 ok, 1 run failed, 2 usage or configuration, 3 crosscheck disagrees, 128+N stopped by "
+	       "signal N\n");
 	return EXIT_OK;
 }
 

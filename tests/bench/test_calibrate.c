@@ -528,8 +528,12 @@ static void test_fit_clamps(void **state)
 
 	(void)state;
 	true_times(&want, native_ps);
-	native_ps[CAL_OP_IOVA] = ATOMIC_PS;
+	/* The unit is software there, and says nothing about hits. */
 	native_ps[CAL_OP_DMA_STRICT] = 1000;
+	assert_int_equal(calibrate_fit_steps(native_ps, &sim, 1700, &fake, clamped), 0);
+	assert_int_equal(sim.coh.l1_hit_ps, HIT_PS);
+	assert_true(clamped[COST_QI_DESC] && !clamped[COST_IOVA_ALLOC]);
+	native_ps[CAL_OP_IOVA] = ATOMIC_PS;
 	assert_int_equal(calibrate_fit_steps(native_ps, &sim, 1700, &fake, clamped), 0);
 	assert_int_equal(sim.coh.l1_hit_ps, 0);
 	assert_true(clamped[COST_IOVA_ALLOC] && clamped[COST_IOVA_FREE]);
@@ -897,6 +901,18 @@ static void write_machine(const struct host_calibration *c, const char *path, bo
 	topology_destroy(&topology);
 }
 
+static char *file_text(const char *path)
+{
+	char *text = calloc(1, 65536);
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(text);
+	assert_non_null(f);
+	assert_true(fread(text, 1, 65535, f) > 0);
+	fclose(f);
+	return text;
+}
+
 /* Written here, read from there: the same values, and a topology that loads. */
 static void test_round_trip(void **state)
 {
@@ -905,12 +921,15 @@ static void test_round_trip(void **state)
 	struct options_error err = { "" };
 	struct topology topology;
 	struct options o;
-	char path[128], xml[128], msg[TOPOLOGY_ERR_SIZE];
+	char path[128], xml[128], msg[TOPOLOGY_ERR_SIZE], *text;
 
 	derive(&c);
 	snprintf(path, sizeof(path), "%s/my.ini", d->path);
 	snprintf(xml, sizeof(xml), "%s/my.xml", d->path);
 	write_machine(&c, path, false);
+	text = file_text(path);
+	assert_non_null(strstr(text, "\nmachine = my.xml\n"));
+	free(text);
 	assert_int_equal(chdir("/"), 0);
 	if (parse(&o, path, &err))
 		fail_msg("%s", err.msg);
@@ -940,18 +959,6 @@ static void test_round_trip(void **state)
 	assert_int_equal(parse(&o, "../my.ini", &err), 0);
 	assert_string_equal(o.machine, xml);
 	options_free(&o);
-}
-
-static char *file_text(const char *path)
-{
-	char *text = calloc(1, 65536);
-	FILE *f = fopen(path, "r");
-
-	assert_non_null(text);
-	assert_non_null(f);
-	assert_true(fread(text, 1, 65535, f) > 0);
-	fclose(f);
-	return text;
 }
 
 /* Noisy values are comments, unless they are accepted; either way it says why. */
@@ -1223,6 +1230,7 @@ static void test_native_crowd(void **state)
 	struct native_probe probes[3];
 	struct native_measure m = measure_on(pus, 3, 1, probes);
 	uint64_t first_ps[FEW], last_ps[FEW], i;
+	uint8_t disturbed[FEW], all = 0;
 
 	(void)state;
 	if (host.pu_count < 2)
@@ -1231,9 +1239,16 @@ static void test_native_crowd(void **state)
 	assert_int_equal(native_measure_broadcast(&m, first_ps, last_ps), 0);
 	for (i = 0; i < m.samples; i++)
 		assert_true(first_ps[i] <= last_ps[i]);
+	/* Long enough for the leader to lose its CPU to the third thread, and to notice. */
+	m.samples = FEW;
+	m.batch = 512;
+	m.disturbed = disturbed;
 	assert_int_equal(native_measure_contend(&m, first_ps, NULL), 0);
-	for (i = 0; i < m.samples; i++)
+	for (i = 0; i < m.samples; i++) {
 		assert_true(first_ps[i] > 0);
+		all |= disturbed[i];
+	}
+	assert_true(all & NATIVE_PREEMPTED);
 }
 
 static void test_native_interrupted(void **state)
