@@ -142,7 +142,14 @@ static double events_per_s(uint32_t cpus)
 		.iterations = 400000 / cpus + 1,
 	};
 	struct sim_params sim = {
-		.coh = { { 0, 8000, 80000, 80000, 160000 }, 500, 6000, 100, 100, 5000 },
+		.coh = {
+			.latency_ps = { 0, 8000, 80000, 80000, 160000 },
+			.l1_hit_ps = 500,
+			.atomic_ps = 6000,
+			.write_occupancy_pct = 100,
+			.dirty_read_occupancy_pct = 100,
+			.read_occupancy_ps = 5000,
+		},
 		.seed = 1,
 	};
 	struct lockbench_result r;
