@@ -300,9 +300,12 @@ static void print_context(const struct map_run *run, const struct map_summary *s
 		"thread\n",
 		s->per_s.mean / 1e6, s->per_s.ci95 / 1e6, s->map_ns.mean, s->map_ns.ci95, s->unmap_ns.mean,
 		s->unmap_ns.ci95, (unsigned long long)s->min_per_thread, (unsigned long long)s->max_per_thread);
-	if (o->engine == ENGINE_NATIVE)
-		fprintf(stderr, "simbench: each latency includes one reading of the clock, %.1f ns\n",
-			report_ratio(s->clock_overhead_ps, s->complete) / 1000);
+	if (o->engine != ENGINE_NATIVE)
+		return;
+	fprintf(stderr, "simbench: each latency includes one reading of the clock, %.1f ns\n",
+		report_ratio(s->clock_overhead_ps, s->complete) / 1000);
+	if (report_blind_spots(&run->scenario.topology))
+		fprintf(stderr, "simbench: %s\n", report_blind_spots(&run->scenario.topology));
 }
 
 static json_t *json_latency(const struct mapbench_latency *l, const struct mapbench_stats *s,

@@ -330,6 +330,7 @@ static json_t *native_readers_json(const struct ping_run *run, const struct ping
 
 static void native_text(FILE *f, const struct ping_run *run, const struct pingpong_native_result *r)
 {
+	const char *blind = report_blind_spots(&run->topology);
 	uint32_t a = run->pair[0], b = run->pair[1];
 
 	if (run->options->readers) {
@@ -348,6 +349,8 @@ static void native_text(FILE *f, const struct ping_run *run, const struct pingpo
 	}
 	fprintf(f, "  disturbed     %u of %u samples%s\n", r->disturbed, r->samples,
 		r->disturbed && r->disturbed < r->samples ? ", left out" : "");
+	if (blind)
+		fprintf(f, "%s\n", blind);
 }
 
 static int write_native(const struct ping_run *run, const struct pingpong_native_result *r)
