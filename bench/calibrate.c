@@ -515,11 +515,15 @@ static int measure_crowds(struct job *j, const uint32_t *peers)
 static struct hotpath_ops_params op_params(enum calibrate_op op)
 {
 	static const struct hotpath_ops_params params[CAL_OP_COUNT] = {
-		[CAL_OP_IOVA] = { .op = HOTPATH_IOVA, .tags = 1, .batch = 2560 },
-		[CAL_OP_PTE] = { .op = HOTPATH_PTE, .tags = 1, .batch = 2560 },
-		[CAL_OP_FLUSH_1] = { .op = HOTPATH_FLUSH_NP, .tags = 1, .batch = 5120 },
-		[CAL_OP_FLUSH_8] = { .op = HOTPATH_FLUSH_NP, .tags = 8, .batch = 2560 },
-		[CAL_OP_QUEUE] = { .op = HOTPATH_QUEUE_IOVA, .lazy = true, .tags = 1, .batch = 5 * HOTPATH_RING },
+		[CAL_OP_IOVA] = { .op = HOTPATH_IOVA, .policy = POLICY_STATIC, .tags = 1, .batch = 2560 },
+		[CAL_OP_PTE] = { .op = HOTPATH_PTE, .policy = POLICY_STATIC, .tags = 1, .batch = 2560 },
+		[CAL_OP_FLUSH_1] = { .op = HOTPATH_FLUSH_NP, .policy = POLICY_STATIC, .tags = 1, .batch = 5120 },
+		[CAL_OP_FLUSH_8] = { .op = HOTPATH_FLUSH_NP, .policy = POLICY_STATIC, .tags = 8, .batch = 2560 },
+		[CAL_OP_QUEUE] = { .op = HOTPATH_QUEUE_IOVA,
+				   .policy = POLICY_STATIC,
+				   .lazy = true,
+				   .tags = 1,
+				   .batch = 5 * HOTPATH_RING },
 		[CAL_OP_DMA_STATIC] = { .op = HOTPATH_DMA,
 					.policy = POLICY_STATIC,
 					.lazy = true,

@@ -13,8 +13,6 @@
 #define UNIT_CAP 0x19ed008c40780c66ULL
 #define UNIT_ECAP 0xc80000f020dfULL
 
-OBJ_TYPE_PLAIN(device, "device");
-OBJ_TYPE_PLAIN(iommu_group, "iommu_group");
 OBJ_TYPE_PLAIN(own, "benchmark");
 
 /* The machine that the process runs on; written before the first benchmark only. */
@@ -62,29 +60,6 @@ void hotpath_threads(struct gbench *b)
 	gbench_threads(b, hotpath_core_count());
 }
 
-static int attach_device(struct hotpath_machine *m, uint32_t i)
-{
-	struct device *dev = shared_alloc(&device_type, sizeof(*dev));
-	struct iommu_group *group = shared_alloc(&iommu_group_type, sizeof(*group));
-
-	if (!dev || !group)
-		return -ENOMEM;
-	m->devices[i] = dev;
-	dev->group = group;
-	dev->dma_mask = UINT64_MAX;
-	dev->pci_32bit_workaround = true;
-	dev->info = (struct device_domain_info){ .bus = 1, .devfn = (uint8_t)i, .dev = dev, .iommu = m->iommus[i] };
-	if (m->config.domain.policy == POLICY_PT)
-		return identity_domain_attach_dev(dev);
-	if (!m->domain) {
-		m->domain = domain_alloc(&m->config.domain, m->iommus[i]);
-		if (!m->domain)
-			return -ENOMEM;
-	}
-	group->default_domain = m->domain;
-	return intel_iommu_attach_device(m->domain, dev);
-}
-
 /* On a CPU of the machine. */
 static int create_objects(struct hotpath_machine *m, size_t own_size)
 {
@@ -98,7 +73,10 @@ static int create_objects(struct hotpath_machine *m, size_t own_size)
 		m->iommus[i] = reg ? iommu_create(reg, UNIT_CAP, UNIT_ECAP, (int)i, false) : NULL;
 		if (!m->iommus[i])
 			return -ENOMEM;
-		ret = attach_device(m, i);
+		m->devices[i] = device_create(m->iommus[i], i, false);
+		if (!m->devices[i])
+			return -ENOMEM;
+		ret = iommu_setup_default_domain(m->devices[i], &m->config.domain, &m->domain);
 		if (ret)
 			return ret;
 	}

@@ -21,33 +21,17 @@
 
 #define PHYS (1ULL << 40)
 
-OBJ_TYPE_PLAIN(ops_object, "ops object");
-
 struct ops {
 	const struct hotpath_ops_params *p;
 	struct domain_config config;
 	struct mmio_device *unit;
 	struct intel_iommu *iommu;
 	struct device *dev;
-	struct iommu_group *group;
 	struct dmar_domain *domain;
 	struct iommu_dma_cookie *cookie;
 	uint64_t *sample_ps;
 	bool interrupted;
 };
-
-static int make_device(struct ops *o)
-{
-	o->dev = shared_alloc(&ops_object_type, sizeof(*o->dev));
-	o->group = shared_alloc(&ops_object_type, sizeof(*o->group));
-	if (!o->dev || !o->group)
-		return -ENOMEM;
-	o->dev->group = o->group;
-	o->dev->dma_mask = UINT64_MAX;
-	o->dev->pci_32bit_workaround = true;
-	o->dev->info = (struct device_domain_info){ .bus = 1, .dev = o->dev, .iommu = o->iommu };
-	return 0;
-}
 
 /* The device's own tag, and more of the same unit for PASIDs of its. */
 static int assign_tags(struct ops *o)
@@ -67,15 +51,14 @@ static int make_domain(struct ops *o)
 	o->iommu = iommu_create(o->unit, CAP, ECAP, 0, false);
 	if (!o->iommu)
 		return -ENOMEM;
-	ret = make_device(o);
+	o->dev = device_create(o->iommu, 0, false);
+	if (!o->dev)
+		return -ENOMEM;
+	ret = iommu_setup_default_domain(o->dev, &o->config, &o->domain);
 	if (ret)
 		return ret;
-	o->domain = o->group->default_domain = domain_alloc(&o->config, o->iommu);
-	if (!o->domain)
-		return -ENOMEM;
 	o->cookie = o->domain->domain.iova_cookie;
-	ret = intel_iommu_attach_device(o->domain, o->dev);
-	return ret ? ret : assign_tags(o);
+	return assign_tags(o);
 }
 
 static void release(struct ops *o)
@@ -88,8 +71,7 @@ static void release(struct ops *o)
 		device_block_translation(o->dev);
 		domain_free(o->domain);
 	}
-	shared_free(o->group);
-	shared_free(o->dev);
+	device_destroy(o->dev);
 	if (o->iommu)
 		iommu_destroy(o->iommu);
 }
@@ -234,7 +216,7 @@ int ENTRY(hotpath_ops_run)(const struct hotpath_ops_params *p, uint64_t *sample_
 	struct machine *m;
 	int ret;
 
-	assert(p->samples && p->batch && p->tags);
+	assert(p->samples && p->batch && p->tags && p->policy != POLICY_PT);
 	sim.mmio_read_ps = sim.mmio_write_ps = 0;
 	ret = machine_create(p->topology, &p->pu, 1, &sim, false, &m);
 	if (ret)

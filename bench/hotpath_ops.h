@@ -32,7 +32,7 @@ struct hotpath_ops_params {
 	uint32_t pu;	       /* topology index of the CPU */
 	struct sim_params sim; /* native: the lock is all that matters */
 	enum hotpath_op op;
-	enum policy policy;
+	enum policy policy; /* not pt: there is no domain then */
 	bool lazy;
 	uint32_t tags;	  /* cache tags of the domain, at least 1; one unit's, without need of an invalidation */
 	uint32_t warmup;  /* operations that do not count */

@@ -50,8 +50,6 @@ struct stop_flag {
 
 OBJ_TYPE(stop_flag, OBJ_FIELD(stop_flag, stop));
 OBJ_TYPE_PLAIN(buffer, "buffer");
-OBJ_TYPE_PLAIN(bench_device, "struct device");
-OBJ_TYPE_PLAIN(bench_group, "iommu group");
 
 /* A line of a buffer. */
 struct buffer_line {
@@ -105,52 +103,15 @@ static int create_units(struct bench *b)
 	return 0;
 }
 
-static struct device *create_device(struct bench *b, uint32_t i)
-{
-	const struct mapbench_devices *d = &b->params->devices;
-	struct device *dev = shared_alloc(&bench_device_type, sizeof(*dev));
-
-	if (!dev)
-		return NULL;
-	dev->group = shared_alloc(&bench_group_type, sizeof(*dev->group));
-	if (!dev->group)
-		return NULL;
-	dev->dma_mask = d->dma_mask;
-	dev->pci_32bit_workaround = true;
-	dev->info = (struct device_domain_info){
-		.bus = (uint8_t)(1 + i / 256),
-		.devfn = (uint8_t)(i % 256),
-		.dev = dev,
-		.iommu = b->iommus[i % d->units],
-		.ats_supported = d->ats,
-		.ats_qdep = 32,
-	};
-	return dev;
-}
-
-static int attach_device(struct bench *b, struct device *dev, uint32_t i)
-{
-	const struct mapbench_devices *d = &b->params->devices;
-	uint32_t domain = d->shared_bridge ? 0 : i;
-
-	if (d->domain.policy == POLICY_PT)
-		return identity_domain_attach_dev(dev);
-	if (!b->domains[domain])
-		b->domains[domain] = domain_alloc(&d->domain, dev->info.iommu);
-	if (!b->domains[domain])
-		return -ENOMEM;
-	dev->group->default_domain = b->domains[domain];
-	return intel_iommu_attach_device(b->domains[domain], dev);
-}
-
 static int create_devices(struct bench *b)
 {
 	const struct mapbench_params *p = b->params;
+	const struct mapbench_devices *d = &p->devices;
 	uint32_t i;
 	int ret = 0;
 
-	for (i = 0; !ret && i < p->devices.count; i++) {
-		struct device *dev = create_device(b, i);
+	for (i = 0; !ret && i < d->count; i++) {
+		struct device *dev = device_create(b->iommus[i % d->units], i, d->ats);
 
 		b->data[i] = shared_alloc(&map_benchmark_data_type, sizeof(*b->data[i]));
 		if (!dev || !b->data[i])
@@ -158,7 +119,8 @@ static int create_devices(struct bench *b)
 		b->data[i]->dev = dev;
 		b->data[i]->dir = p->dir;
 		b->data[i]->dma_trans_ns = (uint32_t)(p->trans_ps / 1000);
-		ret = attach_device(b, dev, i);
+		dev->dma_mask = d->dma_mask;
+		ret = iommu_setup_default_domain(dev, &d->domain, &b->domains[d->shared_bridge ? 0 : i]);
 	}
 	return ret;
 }

@@ -209,6 +209,27 @@ void device_block_translation(struct device *dev);
 /* Makes a device's DMA go through untranslated (kernel identity_domain_attach_dev()). Returns 0 or -ENOMEM. */
 int identity_domain_attach_dev(struct device *dev);
 
+/**
+ * device_create - a device in an iommu group of its own that has no domain yet
+ * @iommu: its unit
+ * @number: 0..65023; gives bus and function, from bus 1 on
+ * @ats: with address translation services
+ *
+ * It can address all memory. Returns NULL when memory is short; device_destroy() frees both.
+ */
+struct device *device_create(struct intel_iommu *iommu, uint32_t number, bool ats);
+void device_destroy(struct device *dev);
+
+/**
+ * iommu_setup_default_domain - attach a device for the DMA API (kernel function of that name)
+ * @dev: not attached
+ * @config: for a new domain; under policy pt the device's DMA goes through untranslated
+ * @domain: the domain to share; allocated for @dev where it is NULL
+ *
+ * Returns 0, -ENOMEM, or as intel_iommu_attach_device().
+ */
+int iommu_setup_default_domain(struct device *dev, const struct domain_config *config, struct dmar_domain **domain);
+
 /* Domain id on @iommu; the domain is attached there. */
 uint16_t domain_id_iommu(struct dmar_domain *domain, struct intel_iommu *iommu);
 

@@ -26,8 +26,6 @@ struct aio_ring {
 OBJ_TYPE(aio_ring, OBJ_FIELD(aio_ring, head), OBJ_FIELD(aio_ring, tail));
 OBJ_TYPE_PLAIN(nvme_iod, "nvme_iod");
 OBJ_TYPE_PLAIN(prp_list, "prp list");
-OBJ_TYPE_PLAIN(device, "struct device");
-OBJ_TYPE_PLAIN(iommu_group, "iommu group");
 
 /* A job's I/O, host memory. */
 struct io {
@@ -64,7 +62,6 @@ struct job {
 
 struct host_device {
 	struct device *dev;
-	struct iommu_group *group;
 	struct machine_nvme *nvme;
 	struct nvme_queue **queues; /* by index, 0.. */
 	uint32_t *queue_depth;
@@ -234,35 +231,12 @@ static int attach_device(struct host *h, uint32_t i)
 {
 	const struct host_params *p = h->params;
 	struct host_device *d = &h->devices[i];
-	struct intel_iommu *iommu = h->iommus[i % p->units];
-	uint32_t domain = p->shared_bridge ? 0 : i;
 	int ret;
 
-	d->dev = shared_alloc(&device_type, sizeof(*d->dev));
-	d->group = shared_alloc(&iommu_group_type, sizeof(*d->group));
-	if (!d->dev || !d->group)
+	d->dev = device_create(h->iommus[i % p->units], i, p->ats);
+	if (!d->dev)
 		return -ENOMEM;
-	d->dev->group = d->group;
-	d->dev->dma_mask = UINT64_MAX;
-	d->dev->pci_32bit_workaround = true;
-	d->dev->info = (struct device_domain_info){
-		.bus = (uint8_t)(1 + i / 256),
-		.devfn = (uint8_t)(i % 256),
-		.dev = d->dev,
-		.iommu = iommu,
-		.ats_supported = p->ats,
-		.ats_qdep = 32,
-	};
-	if (p->domain.policy == POLICY_PT)
-		return identity_domain_attach_dev(d->dev);
-
-	if (!h->domains[domain]) {
-		h->domains[domain] = domain_alloc(&p->domain, iommu);
-		if (!h->domains[domain])
-			return -ENOMEM;
-	}
-	d->group->default_domain = h->domains[domain];
-	ret = intel_iommu_attach_device(h->domains[domain], d->dev);
+	ret = iommu_setup_default_domain(d->dev, &p->domain, &h->domains[p->shared_bridge ? 0 : i]);
 	if (ret == -EINVAL)
 		snprintf(h->err, h->err_size, "device %u cannot be attached to a domain of policy %s: -EINVAL", i,
 			 policy_name(p->domain.policy));
