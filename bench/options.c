@@ -58,6 +58,22 @@ static const struct option_row rows[OPTION_COUNT] = {
 #include "bench/options.def"
 };
 
+static const struct option_plausible plausible[OPTION_COUNT] = {
+#define SECTION(title)
+#define OPT_U64(scope, member, ...)
+#define OPT_PCT(scope, member, ...)
+#define OPT_SIZE(scope, member, ...)
+#define OPT_TIME(scope, member, ...)
+#define OPT_BOOL(scope, member, ...)
+#define OPT_ENUM(scope, member, ...)
+#define OPT_HEXL(scope, member, ...)
+#define OPT_STR(scope, member, ...)
+#define OPT_STRL(scope, member, ...)
+#define OPT_FLAG(scope, member, ...)
+#define PLAUSIBLE(member, low, high, text) [OPTION_##member] = { low, high, text },
+#include "bench/options.def"
+};
+
 /* The table in its order, titles included, from which option_section() finds a row's title. */
 struct entry {
 	const char *title; /* NULL: a row */
@@ -82,8 +98,9 @@ static const struct entry entries[] = {
 static const struct {
 	enum options_scope bit;
 	const char *name;
-} scopes[] = { { S_RUN, "run" },      { S_LOCK, "lockbench" },	 { S_PING, "pingpong" }, { S_FIT, "fit" },
-	       { S_MAP, "mapbench" }, { S_CROSS, "crosscheck" }, { S_CAL, "calibrate" } };
+} scopes[] = { { S_RUN, "run" },      { S_LOCK, "lockbench" },	 { S_PING, "pingpong" },   { S_FIT, "fit" },
+	       { S_MAP, "mapbench" }, { S_CROSS, "crosscheck" }, { S_CAL, "calibrate" },   { S_SWEEP, "sweep" },
+	       { S_MERGE, "merge" },  { S_VALID, "validate" },	 { S_COMPARE, "compare" }, { S_PLOT, "plot" } };
 
 const char *option_section(unsigned int id)
 {
@@ -104,6 +121,12 @@ const struct option_row *option_row(unsigned int id)
 	return &rows[id];
 }
 
+const struct option_plausible *option_plausible(unsigned int id)
+{
+	assert(id < OPTION_COUNT);
+	return plausible[id].lo ? &plausible[id] : NULL;
+}
+
 unsigned int option_find(const char *name)
 {
 	unsigned int id;
@@ -117,9 +140,11 @@ unsigned int option_find(const char *name)
 
 /* The letters of mapbench are those of the kernel's dma_map_benchmark. */
 const struct option_short option_shorts[] = {
-	{ 'o', OPTION_output, S_ALL },	    { 'c', OPTION_config, S_ALL },	{ 't', OPTION_map_threads, S_MAP },
-	{ 's', OPTION_map_seconds, S_MAP }, { 'g', OPTION_map_granule, S_MAP }, { 'x', OPTION_map_trans, S_MAP },
-	{ 'd', OPTION_map_dir, S_MAP },	    { 'b', OPTION_map_bits, S_MAP },	{ 0 },
+	{ 'o', OPTION_output, S_ALL },	       { 'c', OPTION_config, S_ALL },
+	{ 't', OPTION_map_threads, S_MAP },    { 's', OPTION_map_seconds, S_MAP },
+	{ 'g', OPTION_map_granule, S_MAP },    { 'x', OPTION_map_trans, S_MAP },
+	{ 'd', OPTION_map_dir, S_MAP },	       { 'b', OPTION_map_bits, S_MAP },
+	{ 'j', OPTION_threads, S_CONFIGURED }, { 0 },
 };
 
 void option_scope_defaults(struct options *o, unsigned int scope)
@@ -127,16 +152,24 @@ void option_scope_defaults(struct options *o, unsigned int scope)
 	if (scope != S_MAP)
 		return;
 	/* The kernel's benchmark is bound to one device. */
-	o->devices = 1;
+	if (o->origin[OPTION_devices].source == OPTIONS_DEFAULT)
+		o->devices = 1;
 	/* Hundreds of threads take that long to fill their caches of addresses. */
-	o->warmup = 100000000000;
+	if (o->origin[OPTION_warmup].source == OPTIONS_DEFAULT)
+		o->warmup = 100000000000;
+}
+
+unsigned int option_scope_takes(unsigned int scope)
+{
+	return scope & (S_SWEEP | S_VALID) ? scope | S_POINT : scope;
 }
 
 bool option_in_ini(unsigned int id)
 {
 	enum option_kind kind = option_row(id)->kind;
 
-	return kind != OPTION_KIND_STRL && kind != OPTION_KIND_FLAG && id != OPTION_output;
+	return kind != OPTION_KIND_STRL && kind != OPTION_KIND_FLAG && id != OPTION_output && id != OPTION_shard &&
+	       id != OPTION_from;
 }
 
 const char *option_flag_name(unsigned int id, option_flag_t flag)
@@ -153,7 +186,7 @@ const char *options_scope_names(unsigned int scope, char *buf, size_t size)
 {
 	size_t used = 0;
 
-	assert(size >= 64);
+	assert(size >= 128);
 	buf[0] = '\0';
 	for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++) {
 		if (scope & scopes[i].bit)
@@ -328,12 +361,14 @@ int option_apply(struct options *o, unsigned int id, const struct option_setting
 int option_check_scope(const struct options *o, unsigned int id, const struct option_setting *s,
 		       struct options_error *err)
 {
-	char mine[64], others[64];
+	/* These take the options of the commands that they run. */
+	const unsigned int own = S_SWEEP | S_VALID;
+	char mine[128], others[128];
 
 	if (option_row(id)->scope & o->scope)
 		return 0;
 	return option_refuse(err, s, "not an option of %s, but of %s",
-			     options_scope_names(o->scope, mine, sizeof(mine)),
+			     options_scope_names(o->scope & own ? o->scope & own : o->scope, mine, sizeof(mine)),
 			     options_scope_names(option_row(id)->scope, others, sizeof(others)));
 }
 

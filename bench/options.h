@@ -29,8 +29,15 @@ enum options_scope {
 	S_MAP = 1 << 4,
 	S_CROSS = 1 << 5,
 	S_CAL = 1 << 6,
+	S_SWEEP = 1 << 7,
+	S_MERGE = 1 << 8,
+	S_VALID = 1 << 9,
+	S_COMPARE = 1 << 10,
+	S_PLOT = 1 << 11,
 	S_SIM = S_RUN | S_LOCK | S_PING | S_FIT | S_MAP | S_CROSS, /* takes a machine to simulate */
-	S_ALL = S_SIM | S_CAL,
+	S_POINT = S_RUN | S_LOCK | S_MAP,			   /* can be a point of a sweep */
+	S_CONFIGURED = S_SIM | S_CAL | S_SWEEP | S_VALID,	   /* does something that can be configured */
+	S_ALL = S_CONFIGURED | S_MERGE | S_COMPARE | S_PLOT,
 };
 
 #define FORMAT_LIST(X)         \
@@ -129,6 +136,14 @@ struct options_error {
 #define OPTIONS_HELP 1
 #define OPTIONS_VERSION 2
 
+/* A line of a section that is not [simbench]. */
+struct options_ini_pair {
+	const char *section; /* "sweep", "claim NAME", "plot NAME" */
+	const char *key;     /* NULL: the section begins here */
+	const char *value;
+	const char *where; /* "file:12" */
+};
+
 /* What options_parse_input() reads. */
 struct options_input {
 	unsigned int scope;	  /* S_* of the subcommand */
@@ -137,11 +152,15 @@ struct options_input {
 	const char *builtin_ini;  /* INI text of the built-in machine, or NULL */
 	const char *builtin_name; /* its name in origins and messages; NULL: z3-metal.ini */
 	bool positional;	  /* accept positional arguments, into options.args */
+	bool config_args;	  /* they are files like those of --config, which are read after them */
+	const char *default_ini;  /* with config_args: INI text in place of the first of them, if there is none */
+	const char *default_name; /* its name */
 	/*
-	 * NULL, or NULL-terminated: sections of a --config file that are somebody else's and skipped here. "claim"
-	 * covers [claim] and [claim anything].
+	 * Takes the sections [sweep], [claim NAME] and [plot NAME], which are skipped without it. Returns 0,
+	 * -ENOMEM, or -EINVAL with @err filled in.
 	 */
-	const char *const *sections;
+	int (*take_pair)(void *arg, const struct options_ini_pair *pair, struct options_error *err);
+	void *take_arg;
 };
 
 /**
@@ -237,7 +256,7 @@ bool options_given(const struct options *o, enum option_id id);
 /**
  * options_scope_names - "run, lockbench": the names of the scopes in @scope
  * @scope: S_* bits
- * @buf: at least 64 bytes
+ * @buf: at least 128 bytes
  * @size: of @buf
  *
  * Return: @buf.

@@ -53,7 +53,7 @@ static const char *placeholder(unsigned int id, char *buf, size_t size)
 	case OPTION_KIND_HEXL:
 		return "N,...";
 	case OPTION_KIND_STR:
-		return id == OPTION_output ? "FILE" : "TEXT";
+		return id == OPTION_output ? "FILE" : id == OPTION_from ? "DIR" : "TEXT";
 	case OPTION_KIND_STRL:
 		return id == OPTION_config ? "FILE" : "KEY=VALUE";
 	case OPTION_KIND_BOOL:
@@ -104,6 +104,7 @@ static size_t append(char *buf, size_t size, size_t used, const char *fmt, ...)
 /* "default 60ms; 0.0001s to 1000s; source F8", of a struct options that holds the defaults. */
 static void print_facts(const struct options *defaults, unsigned int id, char *buf, size_t size)
 {
+	const struct option_plausible *plausible = option_plausible(id);
 	const struct option_row *row = option_row(id);
 	char value[OPTION_PRINT_MAX], range[96];
 	size_t used = 0;
@@ -115,6 +116,9 @@ static void print_facts(const struct options *defaults, unsigned int id, char *b
 		used = append(buf, size, used, "default %s", option_print(defaults, id, value, sizeof(value)));
 	if (*option_print_range(id, range, sizeof(range)))
 		used = append(buf, size, used, "%s", range);
+	if (plausible)
+		used = append(buf, size, used, "plausible %s to %s%s%s", plausible->lo, plausible->hi,
+			      *plausible->note ? ", " : "", plausible->note);
 	if (row->kind == OPTION_KIND_TIME)
 		used = append(buf, size, used, "without a unit: %s", row->unit);
 	if (row->source[0])
@@ -322,7 +326,7 @@ static void completion_other_values(FILE *f)
 
 int options_bash_completion(FILE *f)
 {
-	char name[64];
+	char name[128];
 
 	fputs("# bash completion for simbench\n"
 	      "_simbench()\n"
@@ -352,7 +356,7 @@ int options_bash_completion(FILE *f)
 	      f);
 	for (unsigned int bit = 1; bit & S_ALL; bit <<= 1) {
 		fprintf(f, "\t\t%s)\n\t\t\twords=\"", options_scope_names(bit, name, sizeof(name)));
-		completion_flags(f, bit);
+		completion_flags(f, option_scope_takes(bit));
 		fputs("\" ;;\n", f);
 	}
 	fputs("\t\tesac\n"

@@ -7,7 +7,7 @@
  * value may go on in an indented line only where it has just ended in a comma: long lists need that.
  *
  * A relative name of a machine's XML file counts from the directory of the INI file. The section [calibration] is
- * somebody else's everywhere.
+ * somebody else's everywhere; [sweep], [claim NAME] and [plot NAME] are for a caller that asks for them.
  */
 #include <assert.h>
 #include <ctype.h>
@@ -24,15 +24,18 @@
 /* What `simbench calibrate` has measured, for other programs. */
 #define RAW_SECTION_NAME "calibration"
 
-enum section_state { SECTION_NONE, SECTION_OURS, SECTION_OTHER };
+/* Those that a caller may take; the name may go on after a blank. */
+static const char *const caller_sections[] = { "sweep", "claim", "plot" };
+
+enum section_state { SECTION_NONE, SECTION_OURS, SECTION_CALLERS, SECTION_OTHER };
 
 struct ini_state {
 	struct options *o;
 	struct options_error *err;
 	enum options_source source;
-	const char *const *sections; /* that others read */
-	char name[300];		     /* of the file, safe to print */
-	const char *path;	     /* NULL: it is a text */
+	const struct options_input *in; /* for take_pair; may be NULL */
+	char name[300];			/* of the file, safe to print */
+	const char *path;		/* NULL: it is a text */
 	FILE *file;
 	const char *text; /* what is left, when there is no file */
 	unsigned int line;
@@ -43,6 +46,7 @@ struct ini_state {
 	unsigned int failed_line;
 	/* A key waits here until it is certain that its value is complete. */
 	unsigned int pending_line; /* 0: none */
+	char section_name[256];
 	char key[256];
 	char value[OPTION_TEXT_MAX + 1];
 	unsigned int seen[OPTION_COUNT]; /* line of each key so far; 0: none */
@@ -70,11 +74,33 @@ static bool section_is(const char *name, const char *other)
 	return !strncmp(name, other, len) && (name[len] == '\0' || name[len] == ' ');
 }
 
+/* A pair of somebody else's section, or with @key NULL its beginning. */
+static void give_pair(struct ini_state *st, unsigned int line, const char *key, const char *value)
+{
+	char where[sizeof(st->name) + 16];
+	struct options_ini_pair pair = { st->section_name, key, value, where };
+
+	if (!st->in || !st->in->take_pair)
+		return;
+	snprintf(where, sizeof(where), "%s:%u", st->name, line);
+	st->ret = st->in->take_pair(st->in->take_arg, &pair, st->err);
+	if (st->ret)
+		st->failed_line = line;
+}
+
+static void flush_pending(struct ini_state *st);
+
 static void enter_section(struct ini_state *st, const char *name)
 {
 	struct option_guess guess;
 	char hint[128], quoted[64];
+	size_t i;
 
+	/* What has been waiting belongs to the section before. */
+	flush_pending(st);
+	if (st->ret)
+		return;
+	snprintf(st->section_name, sizeof(st->section_name), "%s", name);
 	option_guess_init(&guess, name);
 	option_guess_try(&guess, SECTION_NAME);
 	st->section = SECTION_OTHER;
@@ -84,10 +110,13 @@ static void enter_section(struct ini_state *st, const char *name)
 	}
 	if (!strcmp(name, RAW_SECTION_NAME))
 		return;
-	for (const char *const *other = st->sections; other && *other; other++) {
-		if (section_is(name, *other))
+	for (i = 0; i < sizeof(caller_sections) / sizeof(caller_sections[0]); i++) {
+		if (section_is(name, caller_sections[i])) {
+			st->section = SECTION_CALLERS;
+			give_pair(st, st->line, NULL, NULL);
 			return;
-		option_guess_try(&guess, *other);
+		}
+		option_guess_try(&guess, caller_sections[i]);
 	}
 	fail(st, "unknown section %s%s", option_quote(quoted, sizeof(quoted), name),
 	     option_guess_text(&guess, hint, sizeof(hint), ""));
@@ -212,6 +241,11 @@ static void flush_pending(struct ini_state *st)
 
 	if (!st->pending_line || st->ret)
 		return;
+	if (st->section == SECTION_CALLERS) {
+		give_pair(st, st->pending_line, st->key, st->value);
+		st->pending_line = 0;
+		return;
+	}
 	if (id == OPTION_machine && st->path && is_relative_file(st->value)) {
 		path = beside_ini(st->path, st->value);
 		if (!path) {
@@ -259,9 +293,9 @@ static int take_pair(void *user, const char *section, const char *key, const cha
 }
 
 int option_read_ini(struct options *o, const char *name, const char *text, enum options_source source,
-		    const char *const *sections, struct options_error *err)
+		    const struct options_input *in, struct options_error *err)
 {
-	struct ini_state st = { .o = o, .err = err, .source = source, .sections = sections, .text = text };
+	struct ini_state st = { .o = o, .err = err, .source = source, .in = in, .text = text };
 	int line;
 
 	if (text) {

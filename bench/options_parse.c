@@ -129,43 +129,34 @@ static int refuse_start(unsigned int id, const struct option_setting *s, struct 
 	return refuse_range(id, s, err, negative ? "negative" : "not a number");
 }
 
-static int check_range(unsigned int id, const struct option_setting *s, bool fits, uint64_t v,
+/* *@fits becomes false where the number is 2^64 or more; the row's range is option_parse_number()'s business. */
+static int parse_whole(unsigned int id, const struct option_setting *s, uint64_t *v, bool *fits,
 		       struct options_error *err)
 {
-	const struct option_row *row = option_row(id);
-
-	if (!fits || v < row->lo || v > row->hi)
-		return refuse_range(id, s, err, "out of range");
-	return 0;
-}
-
-static int parse_whole(unsigned int id, const struct option_setting *s, uint64_t *v, struct options_error *err)
-{
 	const char *p = s->value;
-	bool fits = true;
 
-	if (!read_digits(&p, v, &fits))
+	if (!read_digits(&p, v, fits))
 		return refuse_start(id, s, err);
 	if (*p)
 		return refuse_range(id, s, err, "not a whole number");
-	return check_range(id, s, fits, *v, err);
+	return 0;
 }
 
-static int parse_size(unsigned int id, const struct option_setting *s, uint64_t *v, struct options_error *err)
+static int parse_size(unsigned int id, const struct option_setting *s, uint64_t *v, bool *fits,
+		      struct options_error *err)
 {
 	static const char suffixes[] = "kmg";
 	const char *p = s->value, *suffix;
-	bool fits = true;
 
-	if (!read_digits(&p, v, &fits))
+	if (!read_digits(&p, v, fits))
 		return refuse_start(id, s, err);
 	if (*p) {
 		suffix = strchr(suffixes, tolower((unsigned char)*p));
 		if (!suffix || p[1])
 			return refuse_range(id, s, err, "not a whole number of bytes, k, M or G");
-		fits = fits && scale(v, 1ULL << (10 * (suffix - suffixes + 1)), 0);
+		*fits = *fits && scale(v, 1ULL << (10 * (suffix - suffixes + 1)), 0);
 	}
-	return check_range(id, s, fits, *v, err);
+	return 0;
 }
 
 /* The picoseconds in the @len digits after the point, or false if they are not whole. */
@@ -181,15 +172,16 @@ static bool fraction_ps(const char *digits, size_t len, const struct time_unit *
 	return true;
 }
 
-static int parse_time(unsigned int id, const struct option_setting *s, uint64_t *v, struct options_error *err)
+static int parse_time(unsigned int id, const struct option_setting *s, uint64_t *v, bool *fits,
+		      struct options_error *err)
 {
 	const char *p = s->value, *fraction = NULL;
 	const struct time_unit *unit;
 	uint64_t fraction_v, ps = 0;
 	size_t fraction_len = 0;
-	bool fits = true, ignored = true;
+	bool ignored = true;
 
-	if (!read_digits(&p, v, &fits))
+	if (!read_digits(&p, v, fits))
 		return refuse_start(id, s, err);
 	if (*p == '.') {
 		fraction = ++p;
@@ -203,8 +195,26 @@ static int parse_time(unsigned int id, const struct option_setting *s, uint64_t 
 				     option_row(id)->unit);
 	if (fraction && !fraction_ps(fraction, fraction_len, unit, &ps))
 		return option_refuse(err, s, "finer than a picosecond");
-	fits = fits && scale(v, unit->ps, ps);
-	return check_range(id, s, fits, *v, err);
+	*fits = *fits && scale(v, unit->ps, ps);
+	return 0;
+}
+
+int option_parse_number(unsigned int id, const struct option_setting *s, bool in_range, uint64_t *v,
+			struct options_error *err)
+{
+	const struct option_row *row = option_row(id);
+	bool fits = true;
+	int ret;
+
+	if (row->kind == OPTION_KIND_TIME)
+		ret = parse_time(id, s, v, &fits, err);
+	else if (row->kind == OPTION_KIND_SIZE)
+		ret = parse_size(id, s, v, &fits, err);
+	else
+		ret = parse_whole(id, s, v, &fits, err);
+	if (!ret && (!fits || (in_range && (*v < row->lo || *v > row->hi))))
+		return refuse_range(id, s, err, "out of range");
+	return ret;
 }
 
 static int parse_bool(const struct option_setting *s, bool *v, struct options_error *err)
@@ -388,11 +398,9 @@ int option_parse_value(unsigned int id, const struct option_setting *s, union op
 	switch (option_row(id)->kind) {
 	case OPTION_KIND_U64:
 	case OPTION_KIND_PCT:
-		return parse_whole(id, s, &v->number, err);
 	case OPTION_KIND_SIZE:
-		return parse_size(id, s, &v->number, err);
 	case OPTION_KIND_TIME:
-		return parse_time(id, s, &v->number, err);
+		return option_parse_number(id, s, true, &v->number, err);
 	case OPTION_KIND_ENUM:
 		return parse_enum(id, s, &v->number, err);
 	case OPTION_KIND_BOOL:

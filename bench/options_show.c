@@ -52,7 +52,7 @@ static void show_option(FILE *f, const struct options *o, unsigned int id)
 int options_show_config(FILE *f, const struct options *o)
 {
 	const char *section = "";
-	char scopes[64];
+	char scopes[128];
 
 	fprintf(f, "; every effective option of %s; at the end of the line where it came from\n[simbench]\n",
 		options_scope_names(o->scope, scopes, sizeof(scopes)));
@@ -87,7 +87,7 @@ static json_t *list_to_json(const struct options_list *list)
 	return array;
 }
 
-static json_t *option_to_json(const struct options *o, unsigned int id)
+json_t *option_to_json(const struct options *o, unsigned int id)
 {
 	char buf[OPTION_PRINT_MAX];
 

@@ -33,6 +33,12 @@ struct option_row {
 	unsigned int scope;
 };
 
+/* Over which values a default that is assumed or fitted is plausible, as a user would write them. */
+struct option_plausible {
+	const char *lo, *hi;
+	const char *note; /* what the bounds stand for, or "" */
+};
+
 /* Names are at most this long, so that inih (49 characters) and the flag buffers hold them; tested. */
 #define OPTION_NAME_MAX 40
 
@@ -76,11 +82,15 @@ struct option_setting {
 const struct option_row *option_row(unsigned int id);
 /* Title of the row's section. */
 const char *option_section(unsigned int id);
+/* NULL where no range is known. */
+const struct option_plausible *option_plausible(unsigned int id);
 /* The row's number, or OPTION_COUNT. */
 unsigned int option_find(const char *name);
+/* All the scopes whose options the subcommand of @scope takes: sweep and validate take those of what they run. */
+unsigned int option_scope_takes(unsigned int scope);
 /* Whether a file or --set may hold it. What only makes sense for one invocation is left to the command line. */
 bool option_in_ini(unsigned int id);
-/* In @o, whose values are the table's defaults, those that @scope has instead. */
+/* In @o, where a value is the table's default, the one that @scope has instead. */
 void option_scope_defaults(struct options *o, unsigned int scope);
 /* All letters, ended by a 0. */
 extern const struct option_short option_shorts[];
@@ -104,10 +114,17 @@ int option_check_scope(const struct options *o, unsigned int id, const struct op
 		       struct options_error *err);
 int option_strings_append(struct options_strings *list, const char *text);
 
+/* --- options_show.c --- */
+/* The value as in options_to_json(). New reference, or NULL when memory ran out. */
+struct json_t *option_to_json(const struct options *o, unsigned int id);
+
 /* --- options_parse.c --- */
 /* Parse s->value as @id's kind into @v; the caller owns what it holds. 0, -EINVAL or -ENOMEM. */
 int option_parse_value(unsigned int id, const struct option_setting *s, union option_value *v,
 		       struct options_error *err);
+/* The same for the numeric kinds; without @in_range anything below 2^64, as for the step of a range. */
+int option_parse_number(unsigned int id, const struct option_setting *s, bool in_range, uint64_t *v,
+			struct options_error *err);
 /* "1 to 4096", in the row's own unit; "" for what has no range. At least 96 bytes. */
 const char *option_print_range(unsigned int id, char *buf, size_t size);
 const char *option_format_size(char *buf, size_t size, uint64_t bytes);
@@ -135,8 +152,8 @@ void option_guess_try(struct option_guess *g, const char *candidate);
 const char *option_guess_text(const struct option_guess *g, char *buf, size_t size, const char *prefix);
 
 /* --- options_ini.c --- */
-/* Read INI text into @o. @text, or if that is NULL the file @name. */
+/* Read INI text into @o. @text, or if that is NULL the file @name. @in: for its take_pair; may be NULL. */
 int option_read_ini(struct options *o, const char *name, const char *text, enum options_source source,
-		    const char *const *sections, struct options_error *err);
+		    const struct options_input *in, struct options_error *err);
 
 #endif

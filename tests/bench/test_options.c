@@ -904,11 +904,8 @@ static void test_config_files(void **state)
 
 	(void)state;
 	write_file(path, "[simbench]\njobs = 3\n[sweep]\nx = 1,\n\t2\n[claim one]\ny = 2\n", 55);
-	snprintf(msg, sizeof(msg), "%s:3: unknown section sweep", path);
-	bad(msg, ARGS("-c", path));
 	{
-		const char *const sections[] = { "sweep", "claim", NULL };
-		struct options_input in = { .scope = S_RUN, .sections = sections };
+		struct options_input in = { .scope = S_RUN };
 
 		assert_int_equal(parse_list(&o, &in, &err, ARGS("--config", path)), 0);
 		assert_int_equal(o.jobs, 3);
@@ -924,8 +921,7 @@ static void test_config_files(void **state)
 	write_file(path, "[claims]\n", 9);
 	snprintf(msg, sizeof(msg), "%s:1: unknown section claims: did you mean claim?", path);
 	{
-		const char *const sections[] = { "claim", NULL };
-		struct options_input in = { .scope = S_RUN, .sections = sections };
+		struct options_input in = { .scope = S_RUN };
 
 		assert_int_equal(parse_list(&o, &in, &err, ARGS("--config", path)), -EINVAL);
 		assert_string_equal(err.msg, msg);
@@ -1259,7 +1255,7 @@ static void test_completion(void **state)
 	(void)state;
 	assert_non_null(strstr(text, "\t--policy) words=\"pt legacy always dynamic static\" ;;\n"));
 	assert_non_null(strstr(
-		text, "\t\twords=\"run lockbench pingpong fit mapbench crosscheck calibrate --help --version\"\n"));
+		text, "\t\twords=\"run lockbench pingpong fit mapbench crosscheck calibrate sweep merge validate compare plot --help --version\"\n"));
 	assert_non_null(strstr(text, "\t\tpingpong)\n\t\t\twords=\"--seed "));
 	assert_non_null(strstr(text, " --ats --no-ats "));
 	assert_non_null(strstr(text, "\t--ats) [[ $equals ]] && words=\"yes no\" ;;\n"));
@@ -1425,12 +1421,11 @@ static void test_random_ini(void **state)
 		"[sweep]\n",
 		"rw=randrw\n",
 	};
-	const char *const sections[] = { "sweep", NULL };
 	uint64_t rng = 0xd1b54a32d192ed03;
 
 	(void)state;
 	for (int round = 0; round < 4000; round++) {
-		struct options_input in = { .scope = S_ALL, .sections = sections };
+		struct options_input in = { .scope = S_ALL };
 		struct options_error err;
 		struct options o;
 		char text[1024] = "[simbench]\n", path[32] = "";
