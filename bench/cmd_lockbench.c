@@ -11,6 +11,7 @@
 
 #include "bench/cmd.h"
 #include "bench/lockbench.h"
+#include "bench/point.h"
 #include "bench/progress.h"
 #include "bench/report.h"
 #include "bench/results_json.h"
@@ -285,67 +286,111 @@ static void print_warnings(const struct lock_summary *s)
 			100 * s->per_s.ci95 / s->per_s.mean);
 }
 
-static int run_lockbench(struct lock_run *run)
+/* Runs all repetitions and adds them up. Returns EXIT_OK, or an exit code with a message printed. */
+static int simulate(struct lock_run *run, struct runner *runner, struct lock_summary *summary)
 {
 	struct options *o = run->options;
-	/* On real CPUs one at a time: they would disturb each other. */
-	struct runner runner = { .threads = o->engine == ENGINE_NATIVE ? 1 : (uint32_t)o->threads };
 	struct timespec start, end;
-	struct lock_summary summary;
 	int code, ret;
 
+	/* On real CPUs one at a time: they would disturb each other. */
+	runner->threads = o->engine == ENGINE_NATIVE ? 1 : (uint32_t)o->threads;
 	progress_init(&run->progress, o, "repetitions");
 	pthread_mutex_init(&run->lock, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	ret = parallel_for(runner.threads, o->repetitions, run_repetition, run);
+	ret = parallel_for(runner->threads, o->repetitions, run_repetition, run);
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	runner.wall_s = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9;
+	runner->wall_s = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9;
 	pthread_mutex_destroy(&run->lock);
 	progress_clear(&run->progress);
 
 	code = ret ? -1 : check_repetitions(run);
 	if (code >= 0)
 		return code;
-	if (ret || summarize(run, &summary))
+	if (ret || summarize(run, summary))
 		return cmd_fail(EXIT_FAILED, "out of memory");
-	print_warnings(&summary);
-	code = write_report(run, &summary, &runner);
-	return !code && *run->ctx->interrupted ? EXIT_SIGNAL + *run->ctx->interrupted : code;
+	return EXIT_OK;
+}
+
+/* Returns -1 to go on, or an exit code with a message printed; lock_run_destroy() in either case. */
+static int lock_run_init(struct lock_run *run, const struct cmd_context *ctx, struct options *o)
+{
+	char err[TOPOLOGY_ERR_SIZE];
+	int ret;
+
+	*run = (struct lock_run){
+		.ctx = ctx,
+		.options = o,
+		.run = o->engine == ENGINE_NATIVE ? native_lockbench_run : lockbench_run,
+		.params = {
+			.hold_ps = o->hold,
+			.think_ps = o->think,
+			.think_dist = o->think_dist,
+			.data_lines = (uint32_t)o->data_lines,
+			.iterations = o->iterations,
+			.interrupted = ctx->interrupted,
+		},
+		.reps = calloc(o->repetitions, sizeof(*run->reps)),
+	};
+	ret = run->reps ? topology_load(&run->topology, o->machine, err, sizeof(err)) : -ENOMEM;
+	if (ret == -ENOMEM)
+		return cmd_fail(EXIT_FAILED, "out of memory");
+	if (ret)
+		return cmd_fail(EXIT_USAGE, "%s", err);
+	return place_cpus(run);
+}
+
+static void lock_run_destroy(struct lock_run *run)
+{
+	topology_destroy(&run->topology);
+	free(run->reps);
+	free(run->pus);
+}
+
+int lockbench_point(const struct cmd_context *ctx, struct options *o, json_t **result)
+{
+	struct lock_summary summary;
+	struct lock_run run;
+	struct runner runner;
+	json_t *results;
+	int code = lock_run_init(&run, ctx, o);
+
+	if (code < 0)
+		code = simulate(&run, &runner, &summary);
+	if (!code && summary.complete < o->repetitions)
+		code = EXIT_SIGNAL + *ctx->interrupted;
+	if (!code) {
+		results = json_results(&run, &summary);
+		*result = json_incref(json_array_get(results, 0));
+		json_decref(results);
+		if (!*result)
+			code = cmd_fail(EXIT_FAILED, "out of memory");
+	}
+	lock_run_destroy(&run);
+	return code;
 }
 
 int cmd_lockbench(const struct cmd_context *ctx, int argc, char **args)
 {
-	char err[TOPOLOGY_ERR_SIZE];
+	struct lock_summary summary;
+	struct runner runner;
+	struct lock_run run;
 	struct options o;
-	struct lock_run run = { .ctx = ctx, .options = &o };
-	int code, ret;
+	int code;
 
 	code = cmd_parse(&o, S_LOCK, argc, args, "Usage: simbench lockbench [OPTION...]");
-	if (code >= 0)
-		goto out;
-	run.run = o.engine == ENGINE_NATIVE ? native_lockbench_run : lockbench_run;
-	run.params = (struct lockbench_params){
-		.hold_ps = o.hold,
-		.think_ps = o.think,
-		.think_dist = o.think_dist,
-		.data_lines = (uint32_t)o.data_lines,
-		.iterations = o.iterations,
-		.interrupted = ctx->interrupted,
-	};
-	run.reps = calloc(o.repetitions, sizeof(*run.reps));
-	ret = run.reps ? topology_load(&run.topology, o.machine, err, sizeof(err)) : -ENOMEM;
-	if (ret == -ENOMEM)
-		code = cmd_fail(EXIT_FAILED, "out of memory");
-	else if (ret)
-		code = cmd_fail(EXIT_USAGE, "%s", err);
-	else
-		code = place_cpus(&run);
-	if (code < 0)
-		code = run_lockbench(&run);
-	topology_destroy(&run.topology);
-out:
-	free(run.reps);
-	free(run.pus);
+	if (code < 0) {
+		code = lock_run_init(&run, ctx, &o);
+		if (code < 0)
+			code = simulate(&run, &runner, &summary);
+		if (!code) {
+			print_warnings(&summary);
+			code = write_report(&run, &summary, &runner);
+		}
+		lock_run_destroy(&run);
+		if (!code && *ctx->interrupted)
+			code = EXIT_SIGNAL + *ctx->interrupted;
+	}
 	options_free(&o);
 	return code;
 }

@@ -12,6 +12,7 @@
 
 #include "bench/cmd.h"
 #include "bench/mapbench.h"
+#include "bench/point.h"
 #include "bench/progress.h"
 #include "bench/report.h"
 #include "bench/results_json.h"
@@ -424,21 +425,23 @@ static void print_warnings(const struct map_summary *s)
 			100 * s->per_s.ci95 / s->per_s.mean);
 }
 
-static int run_mapbench(struct map_run *run)
+/* Runs all repetitions and adds them up. Returns EXIT_OK, or an exit code with a message printed; in either case
+ * the caller frees summary->thread_maps. */
+static int simulate(struct map_run *run, struct runner *runner, struct map_summary *summary)
 {
 	struct options *o = run->options;
-	/* On real CPUs one at a time: they would disturb each other. */
-	struct runner runner = { .threads = o->engine == ENGINE_NATIVE ? 1 : (uint32_t)o->threads };
 	struct timespec start, end;
-	struct map_summary summary;
 	int code, ret;
 
+	*summary = (struct map_summary){ 0 };
+	/* On real CPUs one at a time: they would disturb each other. */
+	runner->threads = o->engine == ENGINE_NATIVE ? 1 : (uint32_t)o->threads;
 	progress_init(&run->progress, o, "repetitions");
 	pthread_mutex_init(&run->lock, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	ret = parallel_for(runner.threads, o->repetitions, run_repetition, run);
+	ret = parallel_for(runner->threads, o->repetitions, run_repetition, run);
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	runner.wall_s = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9;
+	runner->wall_s = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) * 1e-9;
 	pthread_mutex_destroy(&run->lock);
 	progress_clear(&run->progress);
 
@@ -447,25 +450,21 @@ static int run_mapbench(struct map_run *run)
 	code = check_repetitions(run);
 	if (code >= 0)
 		return code;
-	if (summarize(run, &summary)) {
-		code = out_of_memory();
-	} else {
-		print_warnings(&summary);
-		code = write_report(run, &summary, &runner);
-	}
-	free(summary.thread_maps);
-	return !code && *run->ctx->interrupted ? EXIT_SIGNAL + *run->ctx->interrupted : code;
+	return summarize(run, summary) ? out_of_memory() : EXIT_OK;
 }
 
-/* Returns -1 to go on, or an exit code. */
-static int prepare(struct map_run *run)
+/* Returns -1 to go on, or an exit code with a message printed; map_run_destroy() in either case. */
+static int map_run_init(struct map_run *run, const struct cmd_context *ctx, struct options *o)
 {
-	const struct options *o = run->options;
 	struct options_error err = { "" };
 	int ret;
 
-	run->run = o->engine == ENGINE_NATIVE ? native_mapbench_run : mapbench_run;
-	run->reps = calloc(o->repetitions, sizeof(*run->reps));
+	*run = (struct map_run){
+		.ctx = ctx,
+		.options = o,
+		.run = o->engine == ENGINE_NATIVE ? native_mapbench_run : mapbench_run,
+		.reps = calloc(o->repetitions, sizeof(*run->reps)),
+	};
 	ret = run->reps ? scenario_init(&run->scenario, o, &err) : -ENOMEM;
 	if (ret)
 		return ret == -ENOMEM ? out_of_memory() : cmd_fail(EXIT_USAGE, "%s", err.msg);
@@ -473,23 +472,63 @@ static int prepare(struct map_run *run)
 	return place_threads(run);
 }
 
+static void map_run_destroy(struct map_run *run)
+{
+	uint64_t i;
+
+	for (i = 0; run->reps && i < run->options->repetitions; i++)
+		mapbench_result_free(&run->reps[i].result);
+	free(run->reps);
+	free(run->pus);
+	scenario_destroy(&run->scenario);
+}
+
+int mapbench_point(const struct cmd_context *ctx, struct options *o, json_t **result)
+{
+	struct map_summary summary = { 0 };
+	struct runner runner;
+	struct map_run run;
+	json_t *results;
+	int code = map_run_init(&run, ctx, o);
+
+	if (code < 0)
+		code = simulate(&run, &runner, &summary);
+	if (!code && summary.complete < o->repetitions)
+		code = EXIT_SIGNAL + *ctx->interrupted;
+	if (!code) {
+		results = json_results(&run, &summary);
+		*result = json_incref(json_array_get(results, 0));
+		json_decref(results);
+		if (!*result)
+			code = out_of_memory();
+	}
+	free(summary.thread_maps);
+	map_run_destroy(&run);
+	return code;
+}
+
 int cmd_mapbench(const struct cmd_context *ctx, int argc, char **args)
 {
+	struct map_summary summary = { 0 };
+	struct runner runner;
+	struct map_run run;
 	struct options o;
-	struct map_run run = { .ctx = ctx, .options = &o };
-	uint64_t i;
 	int code;
 
 	code = cmd_parse(&o, S_MAP, argc, args, "Usage: simbench mapbench [OPTION...]");
-	if (code < 0)
-		code = prepare(&run);
-	if (code < 0)
-		code = run_mapbench(&run);
-	for (i = 0; run.reps && i < o.repetitions; i++)
-		mapbench_result_free(&run.reps[i].result);
-	free(run.reps);
-	free(run.pus);
-	scenario_destroy(&run.scenario);
+	if (code < 0) {
+		code = map_run_init(&run, ctx, &o);
+		if (code < 0)
+			code = simulate(&run, &runner, &summary);
+		if (!code) {
+			print_warnings(&summary);
+			code = write_report(&run, &summary, &runner);
+		}
+		free(summary.thread_maps);
+		map_run_destroy(&run);
+		if (!code && *ctx->interrupted)
+			code = EXIT_SIGNAL + *ctx->interrupted;
+	}
 	options_free(&o);
 	return code;
 }

@@ -4,6 +4,7 @@
 
 #include "bench/cmd.h"
 #include "bench/explain.h"
+#include "bench/point.h"
 #include "bench/progress.h"
 #include "bench/report.h"
 #include "bench/runner.h"
@@ -96,6 +97,41 @@ static int run_scenario(const struct cmd_context *ctx, struct scenario *s)
 			code = EXIT_SIGNAL + *ctx->interrupted;
 	}
 	run_destroy(&run);
+	return code;
+}
+
+int run_point(const struct cmd_context *ctx, struct options *o, struct json_t **result)
+{
+	struct runner runner = { .threads = (uint32_t)o->threads, .interrupted = ctx->interrupted };
+	struct options_error err = { "" };
+	struct scenario s;
+	struct run run;
+	int code = EXIT_OK, ret;
+
+	ret = scenario_init(&s, o, &err);
+	if (ret) {
+		code = ret == -ENOMEM ? cmd_fail(EXIT_FAILED, "out of memory")
+				      : cmd_fail(EXIT_USAGE, "%s", err.msg);
+		goto out;
+	}
+	if (run_init(&run, &s, NULL)) {
+		code = cmd_fail(EXIT_FAILED, "out of memory");
+		goto out;
+	}
+	if (runner_run(&runner, &run, 1))
+		code = cmd_fail(EXIT_FAILED, "out of memory");
+	else if (run.ret)
+		code = run_failed(&run);
+	else if (run.complete < run.rep_count)
+		code = EXIT_SIGNAL + *ctx->interrupted;
+	if (!code) {
+		*result = report_json_point(&run);
+		if (!*result)
+			code = cmd_fail(EXIT_FAILED, "out of memory");
+	}
+	run_destroy(&run);
+out:
+	scenario_destroy(&s);
 	return code;
 }
 

@@ -48,6 +48,20 @@ int report_json(FILE *f, const struct cmd_context *ctx, const struct run *runs, 
 		const struct runner *runner);
 
 /**
+ * report_json_point - a run's result without what a sweep has no room for
+ * @run: after runner_run(), complete
+ *
+ * As in report_json(), but without scenario and devices, with the number of repetitions in their place, with the
+ * REPORT_POINT_LOCKS and REPORT_POINT_LINES first locks and lines, and with a latency distribution:
+ * latency_ns.quantiles holds pairs of a percentage and the latency that it does not exceed. New reference, or NULL
+ * when memory ran out.
+ */
+struct json_t *report_json_point(const struct run *run);
+
+#define REPORT_POINT_LOCKS 4
+#define REPORT_POINT_LINES 4
+
+/**
  * report_context - the context object: version, commit, compiler, host, date, command line, wall time
  * @ctx: for the command line
  * @runner: for the wall time

@@ -334,10 +334,16 @@ static json_t *repetition(const struct run *run, uint32_t i)
 
 /* ---- all of it ---- */
 
-static void put_measured(json_t **object, const struct run *run)
+static uint32_t at_most(uint32_t count, uint32_t most)
+{
+	return count < most ? count : most;
+}
+
+/* The @lock_count and @line_count first ones. */
+static void put_measured(json_t **object, const struct run *run, uint32_t lock_count, uint32_t line_count)
 {
 	const struct host_result *r = &run->total;
-	uint32_t locks = r->lock_count < REPORT_JSON_LOCKS ? r->lock_count : REPORT_JSON_LOCKS;
+	uint32_t locks = at_most(r->lock_count, lock_count);
 	bool native = report_is_native(run);
 
 	put(object, "throughput_mib_s", estimate(&run->throughput_mib_s));
@@ -345,7 +351,6 @@ static void put_measured(json_t **object, const struct run *run)
 	put(object, "latency_ns", latency(r));
 	put(object, "cpus", cpus(run));
 	put(object, "per_io", per_io(r));
-	put(object, "devices", array_of(run, r->device_count, device));
 	/* What cannot be seen on real CPUs is null. */
 	put(object, "iotlb", native ? json_null() : iotlb(r));
 	put(object, "dma_faults", native ? json_null() : number(r->dma_faults));
@@ -353,7 +358,38 @@ static void put_measured(json_t **object, const struct run *run)
 	    native && !run->scenario->options.lock_stat ? json_null() : array_of(run, locks, lock));
 	put(object, "locks_left_out",
 	    native && !run->scenario->options.lock_stat ? json_null() : number(r->lock_count - locks));
-	put(object, "lines", native ? json_null() : array_of(run, r->line_count, line));
+	put(object, "lines", native ? json_null() : array_of(run, at_most(r->line_count, line_count), line));
+}
+
+/* Enough of the distribution to draw it: the tails as finely as the middle. */
+static json_t *quantiles(const struct host_result *r)
+{
+	static const uint32_t parts[] = { 0,	 100,	1000,  5000,  10000, 20000, 30000, 40000,
+					  50000, 60000, 70000, 75000, 80000, 85000, 90000, 95000,
+					  98000, 99000, 99500, 99900, 99990, 100000 };
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(parts); i++)
+		add(&array,
+		    json_pack("[f, o]", (double)parts[i] * 100 / HISTOGRAM_PERCENT_SCALE, percentile(r, parts[i])));
+	return array;
+}
+
+json_t *report_json_point(const struct run *run)
+{
+	json_t *object = json_object();
+
+	put(&object, "time_domain", json_string(report_is_native(run) ? "wall" : "virtual"));
+	put(&object, "invalidation", json_string(report_invalidation(run->scenario)));
+	put_measured(&object, run, REPORT_POINT_LOCKS, REPORT_POINT_LINES);
+	put(&object, "repetitions", number(run->complete));
+	if (object &&
+	    json_object_set_new(json_object_get(object, "latency_ns"), "quantiles", quantiles(&run->total))) {
+		json_decref(object);
+		object = NULL;
+	}
+	return object;
 }
 
 static void put_not_measured(json_t **object)
@@ -375,10 +411,12 @@ static json_t *result(const struct run *run, const struct runner *runner)
 	put(&object, "scenario", scenario(run->scenario));
 	put(&object, "time_domain", json_string(report_is_native(run) ? "wall" : "virtual"));
 	put(&object, "interrupted", json_boolean(report_interrupted(run, runner)));
-	if (run->complete)
-		put_measured(&object, run);
-	else
+	if (run->complete) {
+		put_measured(&object, run, REPORT_JSON_LOCKS, UINT32_MAX);
+		put(&object, "devices", array_of(run, run->total.device_count, device));
+	} else {
 		put_not_measured(&object);
+	}
 	put(&object, "repetitions", array_of(run, run->rep_count, repetition));
 	return object;
 }
