@@ -37,32 +37,51 @@ bool cmd_use_color(const struct options *o, FILE *f)
 	return color_wanted(o->color, f);
 }
 
-int cmd_parse(struct options *o, unsigned int scope, int argc, char **args, const char *usage)
+int cmd_refuse(int ret, const struct options_error *err)
+{
+	if (ret == -ENOMEM)
+		return cmd_fail(EXIT_FAILED, "out of memory");
+	return cmd_fail(ret == -EINVAL ? EXIT_USAGE : EXIT_FAILED, "%s", err->msg);
+}
+
+int cmd_show_config(const struct options *o)
+{
+	return options_show_config(stdout, o) ? cmd_fail(EXIT_FAILED, "standard output: %s", strerror(errno))
+					      : EXIT_OK;
+}
+
+int cmd_parse_input(struct options *o, struct options_input *in, const char *usage)
 {
 	struct options_error err = { "" };
-	int ret = options_parse(o, scope, argc, args, builtin_machine_ini, &err);
+	int ret;
 
+	in->builtin_ini = builtin_machine_ini;
+	ret = options_parse_input(o, in, &err);
 	if (ret == OPTIONS_HELP) {
 		printf("%s\n\n", usage);
-		return options_help(stdout, scope, color_wanted(WHEN_AUTO, stdout)) ? EXIT_FAILED : EXIT_OK;
+		return options_help(stdout, in->scope, color_wanted(WHEN_AUTO, stdout)) ? EXIT_FAILED : EXIT_OK;
 	}
 	if (ret == OPTIONS_VERSION) {
 		printf("simbench %s (%s)\n", simbench_version, simbench_git_commit);
 		return EXIT_OK;
 	}
-	if (!ret)
-		ret = options_validate(o, &err);
+	return ret ? cmd_refuse(ret, &err) : -1;
+}
+
+int cmd_parse(struct options *o, unsigned int scope, int argc, char **args, const char *usage)
+{
+	struct options_input in = { .scope = scope, .argc = argc, .argv = args };
+	struct options_error err = { "" };
+	int code = cmd_parse_input(o, &in, usage), ret;
+
+	if (code >= 0)
+		return code;
+	ret = options_validate(o, &err);
 	if (!ret)
 		ret = scenario_use_engine(o, &err);
-	if (ret == -ENOMEM)
-		return cmd_fail(EXIT_FAILED, "out of memory");
 	if (ret)
-		return cmd_fail(EXIT_USAGE, "%s", err.msg);
-	if (o->show_config)
-		return options_show_config(stdout, o)
-			       ? cmd_fail(EXIT_FAILED, "standard output: %s", strerror(errno))
-			       : EXIT_OK;
-	return -1;
+		return cmd_refuse(ret, &err);
+	return o->show_config ? cmd_show_config(o) : -1;
 }
 
 FILE *cmd_open_output(const struct options *o)

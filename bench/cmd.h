@@ -39,6 +39,11 @@ int cmd_pingpong(const struct cmd_context *ctx, int argc, char **args);
 int cmd_crosscheck(const struct cmd_context *ctx, int argc, char **args);
 int cmd_calibrate(const struct cmd_context *ctx, int argc, char **args);
 int cmd_fit(const struct cmd_context *ctx, int argc, char **args);
+int cmd_sweep(const struct cmd_context *ctx, int argc, char **args);
+int cmd_merge(const struct cmd_context *ctx, int argc, char **args);
+int cmd_validate(const struct cmd_context *ctx, int argc, char **args);
+int cmd_compare(const struct cmd_context *ctx, int argc, char **args);
+int cmd_plot(const struct cmd_context *ctx, int argc, char **args);
 
 /**
  * cmd_parse - options of a subcommand, checked
@@ -50,6 +55,20 @@ int cmd_fit(const struct cmd_context *ctx, int argc, char **args);
  * Handles --help, --version and --show-config. Returns -1 to go on, or an exit code to leave with.
  */
 int cmd_parse(struct options *o, unsigned int scope, int argc, char **args, const char *usage);
+
+/**
+ * cmd_parse_input - the same with everything that can be chosen, not checked together
+ * @in: its argc, argv, builtin_ini and default texts are those of the caller
+ *
+ * For commands that run scenarios of their own: --show-config is theirs, too.
+ */
+int cmd_parse_input(struct options *o, struct options_input *in, const char *usage);
+
+/* Prints "simbench: out of memory" or @err's message; returns the exit code for @ret, one of options.h's errors. */
+int cmd_refuse(int ret, const struct options_error *err);
+
+/* Prints the options to standard output, for --show-config; returns the exit code. */
+int cmd_show_config(const struct options *o);
 
 /* The file for the report; NULL, with a message printed, when it cannot be opened. */
 FILE *cmd_open_output(const struct options *o);

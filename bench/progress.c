@@ -16,17 +16,27 @@ void progress_init(struct progress *p, const struct options *o, const char *what
 {
 	p->terminal = isatty(STDERR_FILENO);
 	p->shown = o->progress == WHEN_ALWAYS || (o->progress == WHEN_AUTO && p->terminal);
-	p->dirty = false;
+	p->dirty = p->rate = false;
+	p->before = 0;
 	p->what = what;
 	clock_gettime(CLOCK_MONOTONIC, &p->start);
 	p->last = p->start;
+}
+
+void progress_init_long(struct progress *p, const struct options *o, const char *what, uint64_t before)
+{
+	progress_init(p, o, what);
+	p->shown = o->progress != WHEN_NEVER;
+	p->rate = true;
+	p->before = before;
 }
 
 void progress_update(void *arg, uint64_t done, uint64_t total)
 {
 	struct progress *p = arg;
 	struct timespec now;
-	double elapsed, left;
+	double elapsed, left, rate;
+	char per_s[32] = "";
 
 	if (!p->shown)
 		return;
@@ -35,9 +45,12 @@ void progress_update(void *arg, uint64_t done, uint64_t total)
 		return;
 	p->last = now;
 	elapsed = seconds_between(&p->start, &now);
-	left = elapsed / (double)done * (double)(total - done);
-	fprintf(stderr, "%s%llu of %llu %s, %.0f s left%s", p->terminal ? "\r\033[K" : "", (unsigned long long)done,
-		(unsigned long long)total, p->what, left, p->terminal ? "" : "\n");
+	rate = (double)(done - p->before) / elapsed;
+	left = (double)(total - done) / rate;
+	if (p->rate)
+		snprintf(per_s, sizeof(per_s), ", %.3g/s", rate);
+	fprintf(stderr, "%s%llu of %llu %s%s, %.0f s left%s", p->terminal ? "\r\033[K" : "",
+		(unsigned long long)done, (unsigned long long)total, p->what, per_s, left, p->terminal ? "" : "\n");
 	fflush(stderr);
 	p->dirty = p->terminal;
 }

@@ -12,15 +12,20 @@
 #include "bench/options.h"
 
 struct progress {
-	bool shown;    /* wanted at all */
-	bool terminal; /* a line that is rewritten, instead of a line every few seconds */
-	bool dirty;    /* the line is on the screen */
+	bool shown;	 /* wanted at all */
+	bool terminal;	 /* a line that is rewritten, instead of a line every few seconds */
+	bool dirty;	 /* the line is on the screen */
+	bool rate;	 /* shown beside it: what is counted are points of a sweep */
+	uint64_t before; /* done before the start */
 	const char *what;
 	struct timespec start, last;
 };
 
 /* @what is counted, in the plural. */
 void progress_init(struct progress *p, const struct options *o, const char *what);
+
+/* The same for what takes long and is often run without a terminal: "auto" then writes lines. @before are done. */
+void progress_init_long(struct progress *p, const struct options *o, const char *what, uint64_t before);
 
 /* @arg is the struct progress: matches struct runner's callback. */
 void progress_update(void *arg, uint64_t done, uint64_t total);

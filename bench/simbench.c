@@ -19,6 +19,8 @@ static const struct command {
 } commands[] = {
 	{ "run", cmd_run, "simulate one scenario and report it (the default)" },
 	{ "table", cmd_table, "the regression table: every policy, shared and separate bridges" },
+	{ "sweep", cmd_sweep, "many scenarios: every combination of lists of options, into a directory" },
+	{ "merge", cmd_merge, "join the directories of a sweep's shards" },
 	{ "lockbench", cmd_lockbench, "CPUs that loop on one lock" },
 	{ "mapbench", cmd_mapbench, "map and unmap in a loop, as the kernel's dma_map_benchmark does" },
 	{ "pingpong", cmd_pingpong, "two CPUs that exchange a cache line" },
