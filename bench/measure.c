@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim/stats.h"
-
 /* Longest path, and deepest nesting of a result. */
 #define PATH_MAX_LENGTH 128
 
@@ -77,20 +75,23 @@ int measure_get(const json_t *result, const char *path, struct measure *m)
 			.ci95 = json_number_value(json_object_get(value, "ci95")),
 		};
 		m->count = repetitions(result);
-		return 0;
+		m->exact = false;
+		return m->count ? 0 : -ENODATA;
 	}
 	if (!json_is_number(value) && !json_is_boolean(value))
 		return -ENOENT;
 	number = json_is_number(value) ? json_number_value(value) : json_is_true(value);
-	*m = (struct measure){ { number, number, number, 0 }, 1 };
+	*m = (struct measure){ { number, number, number, 0 }, 1, true };
 	return 0;
 }
 
-double measure_stddev(const struct measure *m)
+struct stats_mean measure_mean(const struct measure *m)
 {
-	if (m->count < 2)
-		return 0;
-	return m->estimate.ci95 * sqrt((double)m->count) / stats_t95(m->count - 1);
+	struct stats_mean mean = { .mean = m->estimate.mean, .count = m->count };
+
+	if (m->count > 1)
+		mean.stddev = m->estimate.ci95 * sqrt((double)m->count) / stats_t95(m->count - 1);
+	return mean;
 }
 
 struct walk {

@@ -13,13 +13,15 @@
 #include <stdint.h>
 
 #include "bench/runner.h"
+#include "sim/stats.h"
 
 struct json_t;
 
 /* A value with what is known of its spread. */
 struct measure {
 	struct estimate estimate; /* without spread: ci95 is 0 and min and max are the mean */
-	uint64_t count;		  /* repetitions behind it; 1 where the value has no spread */
+	uint64_t count;		  /* repetitions behind it, at least 1 */
+	bool exact;		  /* a count or a sum over all of them, of which no spread is known */
 };
 
 /**
@@ -32,8 +34,8 @@ struct measure {
  */
 int measure_get(const struct json_t *result, const char *path, struct measure *m);
 
-/* Standard deviation of one repetition, from the interval of their mean; 0 for a single one. */
-double measure_stddev(const struct measure *m);
+/* The same as the statistics want it; the standard deviation comes from the interval. */
+struct stats_mean measure_mean(const struct measure *m);
 
 /* The paths that @result has, comma separated, in @buf; what does not fit is left out. Returns @buf. */
 const char *measure_paths(const struct json_t *result, char *buf, size_t size);

@@ -69,6 +69,150 @@ void stats_summarize(const uint64_t *values, size_t count, struct stats_summary 
 	s->ci95 = stats_t95(count - 1) * sqrt(variance / (double)count);
 }
 
+/* With the variances of the two parts of a standard error, and their degrees of freedom. */
+static void combine(struct stats_comparison *c, double va, uint64_t na, double vb, uint64_t nb)
+{
+	double denominator = 0;
+
+	c->stderror = sqrt(va + vb);
+	c->df = c->ci95 = 0;
+	if (na > 1)
+		denominator += va * va / (double)(na - 1);
+	if (nb > 1)
+		denominator += vb * vb / (double)(nb - 1);
+	if (denominator <= 0)
+		return;
+	c->df = (va + vb) * (va + vb) / denominator;
+	/* Rounded down, as the table's own steps are: never too narrow. At least 1 but for the last bits. */
+	c->ci95 = c->stderror * stats_t95(c->df < 1 ? 1 : c->df < 1e9 ? (size_t)c->df : 1000000000);
+}
+
+void stats_difference(const struct stats_mean *a, const struct stats_mean *b, struct stats_comparison *c)
+{
+	c->value = b->mean - a->mean;
+	combine(c, a->stddev * a->stddev / (double)a->count, a->count, b->stddev * b->stddev / (double)b->count,
+		b->count);
+}
+
+void stats_ratio(const struct stats_mean *a, const struct stats_mean *b, struct stats_comparison *c)
+{
+	double slope_a = b->mean / (a->mean * a->mean), slope_b = 1 / a->mean;
+
+	c->value = b->mean / a->mean;
+	combine(c, slope_a * slope_a * (a->stddev * a->stddev / (double)a->count), a->count,
+		slope_b * slope_b * (b->stddev * b->stddev / (double)b->count), b->count);
+}
+
+double stats_welch_t(const struct stats_comparison *difference)
+{
+	if (difference->stderror > 0)
+		return difference->value / difference->stderror;
+	return difference->value > 0 ? INFINITY : difference->value < 0 ? -INFINITY : 0;
+}
+
+static double half_width(double stddev, uint64_t count)
+{
+	return stats_t95(count - 1) * stddev / sqrt((double)count);
+}
+
+uint64_t stats_repetitions_needed(double ci95, uint64_t count, double wanted)
+{
+	double stddev = ci95 * sqrt((double)count) / stats_t95(count - 1);
+	uint64_t low = 1, high = 2;
+
+	assert(count > 1 && wanted > 0);
+	while (half_width(stddev, high) > wanted) {
+		low = high;
+		high *= 2;
+		if (high > 1000000000)
+			return UINT64_MAX;
+	}
+	/* The width falls with the count. */
+	while (high - low > 1) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (half_width(stddev, middle) > wanted)
+			low = middle;
+		else
+			high = middle;
+	}
+	return high;
+}
+
+struct ranked {
+	double value, rank;
+	size_t index;
+};
+
+static int by_value(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->value != y->value)
+		return x->value < y->value ? -1 : 1;
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+static void rank_values(struct ranked *r, const double *values, size_t count)
+{
+	size_t i, k, end;
+
+	for (i = 0; i < count; i++)
+		r[i] = (struct ranked){ values[i], 0, i };
+	qsort(r, count, sizeof(*r), by_value);
+	for (i = 0; i < count; i = end) {
+		for (end = i + 1; end < count && r[end].value == r[i].value; end++)
+			;
+		for (k = i; k < end; k++)
+			r[k].rank = (double)(i + end - 1) / 2;
+	}
+	qsort(r, count, sizeof(*r), by_index);
+}
+
+int stats_spearman(const double *x, const double *y, size_t count, double *rho)
+{
+	struct ranked *rx = calloc(2 * count + 1, sizeof(*rx)), *ry = rx + count;
+	double middle = count ? (double)(count - 1) / 2 : 0, xy = 0, xx = 0, yy = 0;
+	size_t i;
+
+	*rho = 0;
+	if (!rx)
+		return -ENOMEM;
+	rank_values(rx, x, count);
+	rank_values(ry, y, count);
+	for (i = 0; i < count; i++) {
+		double dx = rx[i].rank - middle, dy = ry[i].rank - middle;
+
+		xy += dx * dy;
+		xx += dx * dx;
+		yy += dy * dy;
+	}
+	if (xx > 0 && yy > 0)
+		*rho = xy / sqrt(xx * yy);
+	free(rx);
+	return 0;
+}
+
+void stats_proportion(uint64_t hits, uint64_t count, double *low, double *high)
+{
+	/* The normal distribution's 97.5 % quantile. */
+	const double z = 1.959964;
+	double n = (double)count, p = (double)hits / n, middle, width;
+
+	middle = (p + z * z / (2 * n)) / (1 + z * z / n);
+	width = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n);
+	/* The ends are exact where rounding would leave them beside. */
+	*low = hits ? middle - width : 0;
+	*high = hits < count ? middle + width : 1;
+}
+
 static int compare_values(const void *a, const void *b)
 {
 	const uint64_t *va = a, *vb = b;

@@ -41,6 +41,62 @@ void stats_summarize(const uint64_t *values, size_t count, struct stats_summary 
  */
 double stats_t95(size_t df);
 
+/* A mean of independent repetitions. */
+struct stats_mean {
+	double mean;
+	double stddev;	/* of one repetition, with count - 1 in the denominator; 0 with one repetition */
+	uint64_t count; /* at least 1 */
+};
+
+/* How two of them differ. */
+struct stats_comparison {
+	double value; /* the difference or the ratio */
+	double stderror;
+	double df;   /* Welch-Satterthwaite; 0 where neither side has a spread */
+	double ci95; /* the value is known to plus or minus this, with 95 % confidence */
+};
+
+/**
+ * stats_difference - b - a, with Welch's interval for unequal variances
+ *
+ * Either side may have one repetition, whose spread then counts as none: whoever has a choice does not ask.
+ */
+void stats_difference(const struct stats_mean *a, const struct stats_mean *b, struct stats_comparison *c);
+
+/* stats_ratio - b / a, with the interval of the delta method; @a's mean is not 0 */
+void stats_ratio(const struct stats_mean *a, const struct stats_mean *b, struct stats_comparison *c);
+
+/* stats_welch_t - the difference over its standard error; 0 for equal means, infinite for others without a spread
+ */
+double stats_welch_t(const struct stats_comparison *difference);
+
+/**
+ * stats_repetitions_needed - how many repetitions make an interval small enough
+ * @ci95: half width of the interval that there is
+ * @count: repetitions behind it, at least 2
+ * @wanted: half width that is wanted, above 0
+ *
+ * Takes the spread to stay as it is. Returns the smallest such number, or UINT64_MAX where it is beyond 10^9.
+ */
+uint64_t stats_repetitions_needed(double ci95, uint64_t count, double wanted);
+
+/**
+ * stats_spearman - Spearman's rank correlation, ties sharing their mean rank
+ * @x, @y: the values
+ * @count: how many pairs
+ * @rho: receives it, -1..1; 0 where either has only one value
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int stats_spearman(const double *x, const double *y, size_t count, double *rho);
+
+/**
+ * stats_proportion - Wilson's 95 % interval of a share
+ * @hits: of @count, which is at least 1
+ * @low, @high: receive it, 0..1
+ */
+void stats_proportion(uint64_t hits, uint64_t count, double *low, double *high);
+
 /**
  * stats_median_mad - median, and median of the absolute deviations from it
  * @values: the values, left as they are
