@@ -6,6 +6,7 @@
 #define SIMBENCH_BUILTIN_INI_H
 
 extern const char builtin_machine_ini[];   /* configs/machines/z3-metal.ini */
+extern const char builtin_claims_ini[];	   /* configs/claims/lp2115738.ini */
 extern const char builtin_crosscheck_gp[]; /* plots/crosscheck.gp */
 
 #endif

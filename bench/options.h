@@ -227,6 +227,9 @@ int options_set(struct options *o, const char *key, const char *value, const cha
  */
 int options_validate(const struct options *o, struct options_error *err);
 
+/* options_validate_but_attach - the same, except that an attach may be going to fail: to see it fail. */
+int options_validate_but_attach(const struct options *o, struct options_error *err);
+
 /**
  * options_unit_count - number of VT-d units, at least 1
  * @o: options

@@ -215,7 +215,7 @@ static int check_engine(const struct options *o, struct options_error *err)
 	return 0;
 }
 
-int options_validate(const struct options *o, struct options_error *err)
+int options_validate_but_attach(const struct options *o, struct options_error *err)
 {
 	int ret = 0;
 
@@ -235,6 +235,12 @@ int options_validate(const struct options *o, struct options_error *err)
 		return ret;
 	if (o->policy == POLICY_PT)
 		return check_passthrough(o, err);
-	ret = check_translation(o, err);
-	return ret ? ret : check_static_attach(o, err);
+	return check_translation(o, err);
+}
+
+int options_validate(const struct options *o, struct options_error *err)
+{
+	int ret = options_validate_but_attach(o, err);
+
+	return ret || !(o->scope & (S_RUN | S_MAP)) ? ret : check_static_attach(o, err);
 }

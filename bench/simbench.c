@@ -21,6 +21,8 @@ static const struct command {
 	{ "table", cmd_table, "the regression table: every policy, shared and separate bridges" },
 	{ "sweep", cmd_sweep, "many scenarios: every combination of lists of options, into a directory" },
 	{ "merge", cmd_merge, "join the directories of a sweep's shards" },
+	{ "validate", cmd_validate, "claims, such as a patch makes, against simulations" },
+	{ "compare", cmd_compare, "two results or sweeps, point by point: what changed, and is it more than noise" },
 	{ "lockbench", cmd_lockbench, "CPUs that loop on one lock" },
 	{ "mapbench", cmd_mapbench, "map and unmap in a loop, as the kernel's dma_map_benchmark does" },
 	{ "pingpong", cmd_pingpong, "two CPUs that exchange a cache line" },
