@@ -4,6 +4,7 @@
 #
 # Comes after the prelude and before one of lines.gp, bars.gp, stacked.gp, cdf.gp, scatter.gp and tornado.gp.
 # Strings in the prelude are in single quotes: in double quotes gnuplot runs what stands between backquotes.
+# In a locale that is not UTF-8 gnuplot warns of a degree sign; it runs with LC_ALL=C.UTF-8.
 #
 # The prelude:
 #	output = 'file.svg'		or 'file.png'; the same input gives the same bytes
