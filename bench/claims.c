@@ -76,27 +76,6 @@ static const char *place_of(const json_t *section, const char *key)
 	return where ? where : json_string_value(json_object_get(section, ""));
 }
 
-/* The next KEY=VALUE of @text, which is changed; NULL at the end. Quotes keep blanks together. */
-static char *next_word(char **text)
-{
-	char *word, *to, *from;
-	bool quoted = false;
-
-	*text += strspn(*text, " \t");
-	if (!**text)
-		return NULL;
-	word = to = from = *text;
-	for (; *from && (quoted || !isblank((unsigned char)*from)); from++) {
-		if (*from == '"')
-			quoted = !quoted;
-		else
-			*to++ = *from;
-	}
-	*text = *from ? from + 1 : from;
-	*to = '\0';
-	return word;
-}
-
 /* Sets what @key of the section says in @o. */
 static int read_scenario(struct options *o, const json_t *section, const char *key, struct options_error *err)
 {
@@ -104,7 +83,7 @@ static int read_scenario(struct options *o, const json_t *section, const char *k
 	char *copy = strdup(text_of(section, key)), *rest = copy, *word;
 	int ret = copy ? 0 : -ENOMEM;
 
-	while (!ret && (word = next_word(&rest))) {
+	while (!ret && (word = option_next_word(&rest))) {
 		char *equals = strchr(word, '=');
 
 		if (!equals) {
@@ -455,9 +434,7 @@ static int find_point(const struct claim_scenario *s, const struct sweep *sweep,
 		known[a->group] = true;
 		position[a->group] = k;
 	}
-	*index = 0;
-	for (i = 0; i < sweep->group_count; i++)
-		*index = *index * sweep->group_size[i] + position[i];
+	*index = sweep_index(sweep, position);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "bench/calibrate.h"
 #include "bench/cmd.h"
 #include "bench/crosscheck.h"
+#include "bench/gnuplot.h"
 #include "bench/progress.h"
 #include "bench/report.h"
 #include "bench/results_json.h"
@@ -95,7 +96,7 @@ static void plot_range(FILE *f, const struct check *c)
 static int plot(const struct check *c, const char *output)
 {
 	static const char *const series[] = { "qspinlock", "ticket", "tas", "mcs", "map" };
-	FILE *f = popen("exec gnuplot", "w");
+	FILE *f = gnuplot_open();
 	size_t i;
 
 	if (!f)
@@ -106,21 +107,7 @@ static int plot(const struct check *c, const char *output)
 	for (i = 0; i < sizeof(series) / sizeof(series[0]); i++)
 		plot_series(f, c, series[i]);
 	fputs(builtin_crosscheck_gp, f);
-	return pclose(f) ? -EIO : 0;
-}
-
-static bool have_gnuplot(void)
-{
-	return !system("command -v gnuplot >/dev/null 2>&1");
-}
-
-static bool is_plot_name(const char *name)
-{
-	size_t length = strlen(name);
-
-	/* It goes into a string of gnuplot's. */
-	return length > 4 && !strpbrk(name, "'\"\\\n`") &&
-	       (!strcmp(name + length - 4, ".svg") || !strcmp(name + length - 4, ".png"));
+	return gnuplot_close(f);
 }
 
 /* ---- reports ---- */
@@ -244,7 +231,7 @@ static int draw(const struct check *c)
 	const struct options *o = c->options;
 	bool text = o->output_format == FORMAT_TEXT && !o->output[0] && c->summary.points;
 
-	if (!have_gnuplot()) {
+	if (!gnuplot_exists()) {
 		if (o->plot[0])
 			return cmd_fail(EXIT_FAILED, "--plot %s: gnuplot is not installed (Debian: gnuplot-nox)",
 					o->plot);
@@ -343,7 +330,7 @@ int cmd_crosscheck(const struct cmd_context *ctx, int argc, char **args)
 	int code, ret;
 
 	code = cmd_parse(&o, S_CROSS, argc, args, "Usage: simbench crosscheck [OPTION...]");
-	if (code < 0 && o.plot[0] && !is_plot_name(o.plot))
+	if (code < 0 && o.plot[0] && !gnuplot_is_picture(o.plot))
 		code = cmd_fail(EXIT_USAGE, "--plot %s: not the name of an .svg or .png file, without quotes",
 				o.plot);
 	if (code >= 0)

@@ -10,6 +10,7 @@
 
 #include "bench/measure.h"
 #include "bench/options_table.h"
+#include "bench/plots.h"
 #include "bench/progress.h"
 #include "bench/runner.h"
 #include "bench/sweep_dir.h"
@@ -24,6 +25,7 @@ struct sweeper {
 	const struct options *options; /* those of the sweep itself */
 	struct options base;	       /* those of its points */
 	struct sweep sweep;
+	json_t *plots; /* the file's [plot] sections; NULL for none */
 	struct sweep_dir dir;
 	uint64_t *todo;
 	uint64_t todo_count;
@@ -281,17 +283,14 @@ static int open_dir(struct sweeper *s)
 	uint32_t shard = 0, shards = 1;
 	char *dir;
 	int code = read_shard(s->options->shard, &shard, &shards), ret;
-	json_t *plots;
 
 	if (code >= 0)
 		return code;
 	dir = *s->options->output ? strdup(s->options->output) : default_dir(s->options->args.v[0], shard, shards);
 	if (!dir)
 		return cmd_fail(EXIT_FAILED, "out of memory");
-	plots = json_array();
-	ret = sweep_dir_create(&s->dir, dir, sweep_dir_manifest(s->ctx, &s->sweep, &s->base, plots, shard, shards),
-			       &err);
-	json_decref(plots);
+	ret = sweep_dir_create(&s->dir, dir,
+			       sweep_dir_manifest(s->ctx, &s->sweep, &s->base, s->plots, shard, shards), &err);
 	free(dir);
 	return ret ? cmd_refuse(ret, &err) : -1;
 }
@@ -328,7 +327,9 @@ static int take_pair(void *arg, const struct options_ini_pair *pair, struct opti
 {
 	struct sweeper *s = arg;
 
-	return sweep_take_pair(&s->sweep, pair, err);
+	int ret = sweep_take_pair(&s->sweep, pair, err);
+
+	return ret ? ret : plots_take_pair(&s->plots, pair, err);
 }
 
 int cmd_sweep(const struct cmd_context *ctx, int argc, char **args)
@@ -354,6 +355,8 @@ int cmd_sweep(const struct cmd_context *ctx, int argc, char **args)
 	ret = code < 0 ? options_copy(&s.base, &o) : 0;
 	if (!ret && code < 0)
 		ret = sweep_finish(&s.sweep, &s.base, &err);
+	if (!ret && code < 0)
+		ret = plots_check(s.plots, &s.sweep, &err);
 	if (ret)
 		code = cmd_refuse(ret, &err);
 	if (code < 0 && o.show_config)
@@ -364,6 +367,7 @@ int cmd_sweep(const struct cmd_context *ctx, int argc, char **args)
 		code = sweep_into_dir(&s);
 	sweep_dir_close(&s.dir);
 	sweep_destroy(&s.sweep);
+	json_decref(s.plots);
 	options_free(&s.base);
 	options_free(&o);
 	free(s.todo);

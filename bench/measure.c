@@ -27,9 +27,12 @@ static const json_t *select_element(const json_t *array, const char *key)
 	return NULL;
 }
 
+/* NULL where the path leads nowhere. An array lists what there was: what it lacks is a value that is missing, null.
+ */
 static const json_t *follow(const json_t *value, const char *path)
 {
 	char key[PATH_MAX_LENGTH];
+	bool array;
 
 	while (value && *path) {
 		size_t length = strcspn(path, ".");
@@ -40,7 +43,10 @@ static const json_t *follow(const json_t *value, const char *path)
 			return NULL;
 		memcpy(key, path, length);
 		key[length] = '\0';
-		value = json_is_array(value) ? select_element(value, key) : json_object_get(value, key);
+		array = json_is_array(value);
+		value = array ? select_element(value, key) : json_object_get(value, key);
+		if (array && !value)
+			return json_null();
 		path += length + (path[length] == '.');
 	}
 	return value;

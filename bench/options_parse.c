@@ -311,6 +311,26 @@ static int parse_list(unsigned int id, const struct option_setting *s, struct op
 	}
 }
 
+char *option_next_word(char **text)
+{
+	char *word, *to, *from;
+	bool quoted = false;
+
+	*text += strspn(*text, " \t");
+	if (!**text)
+		return NULL;
+	word = to = from = *text;
+	for (; *from && (quoted || !isblank((unsigned char)*from)); from++) {
+		if (*from == '"')
+			quoted = !quoted;
+		else
+			*to++ = *from;
+	}
+	*text = *from ? from + 1 : from;
+	*to = '\0';
+	return word;
+}
+
 size_t option_piece(const char *s)
 {
 	size_t len = strlen(s), best = 0;

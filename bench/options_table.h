@@ -128,6 +128,8 @@ int option_parse_number(unsigned int id, const struct option_setting *s, bool in
 /* "1 to 4096", in the row's own unit; "" for what has no range. At least 96 bytes. */
 const char *option_print_range(unsigned int id, char *buf, size_t size);
 const char *option_format_size(char *buf, size_t size, uint64_t bytes);
+/* The next KEY=VALUE of *@text, which is changed, or NULL at the end. Quotes keep blanks together, and go. */
+char *option_next_word(char **text);
 /* How much of @s belongs on one line of an INI file, at most OPTION_PIECE_MAX; 0: a piece is longer than that. */
 size_t option_piece(const char *s);
 

@@ -52,9 +52,9 @@ int report_json(FILE *f, const struct cmd_context *ctx, const struct run *runs, 
  * @run: after runner_run(), complete
  *
  * As in report_json(), but without scenario and devices, with the number of repetitions in their place, with the
- * REPORT_POINT_LOCKS and REPORT_POINT_LINES first locks and lines, and with a latency distribution:
- * latency_ns.quantiles holds pairs of a percentage and the latency that it does not exceed. New reference, or NULL
- * when memory ran out.
+ * REPORT_POINT_LOCKS and REPORT_POINT_LINES first locks and lines and the first cache_lock, and with a latency
+ * distribution: latency_ns.quantiles holds pairs of a percentage and the latency that it does not exceed. New
+ * reference, or NULL when memory ran out.
  */
 struct json_t *report_json_point(const struct run *run);
 

@@ -361,18 +361,38 @@ static void put_measured(json_t **object, const struct run *run, uint32_t lock_c
 	put(object, "lines", native ? json_null() : array_of(run, at_most(r->line_count, line_count), line));
 }
 
-/* Enough of the distribution to draw it: the tails as finely as the middle. */
+/* The first ones, and the domains' own lock if it is not among them: it is what it is all about. */
+static json_t *point_locks(const struct run *run)
+{
+	uint32_t count = at_most(run->total.lock_count, REPORT_POINT_LOCKS), i;
+	json_t *array = array_of(run, count, lock);
+
+	for (i = 0; i < run->total.lock_count; i++)
+		if (!strcmp(run->total.locks[i].name, "cache_lock"))
+			break;
+	if (i >= count && i < run->total.lock_count)
+		add(&array, lock(run, i));
+	return array;
+}
+
+static json_t *quantile(const struct host_result *r, uint32_t parts)
+{
+	return json_pack("[f, o]", (double)parts * 100 / HISTOGRAM_PERCENT_SCALE, percentile(r, parts));
+}
+
+/* Enough of the distribution to draw it. */
 static json_t *quantiles(const struct host_result *r)
 {
-	static const uint32_t parts[] = { 0,	 100,	1000,  5000,  10000, 20000, 30000, 40000,
-					  50000, 60000, 70000, 75000, 80000, 85000, 90000, 95000,
-					  98000, 99000, 99500, 99900, 99990, 100000 };
+	static const uint32_t tail[] = { 0, 100, 500, 1000 };
 	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(parts); i++)
-		add(&array,
-		    json_pack("[f, o]", (double)parts[i] * 100 / HISTOGRAM_PERCENT_SCALE, percentile(r, parts[i])));
+	for (i = 0; i < ARRAY_SIZE(tail); i++)
+		add(&array, quantile(r, tail[i]));
+	for (i = 2; i <= 98; i += 2)
+		add(&array, quantile(r, (uint32_t)i * (HISTOGRAM_PERCENT_SCALE / 100)));
+	for (i = ARRAY_SIZE(tail); i--;)
+		add(&array, quantile(r, HISTOGRAM_PERCENT_SCALE - tail[i]));
 	return array;
 }
 
@@ -383,6 +403,11 @@ json_t *report_json_point(const struct run *run)
 	put(&object, "time_domain", json_string(report_is_native(run) ? "wall" : "virtual"));
 	put(&object, "invalidation", json_string(report_invalidation(run->scenario)));
 	put_measured(&object, run, REPORT_POINT_LOCKS, REPORT_POINT_LINES);
+	if (!json_is_null(json_object_get(object, "locks"))) {
+		put(&object, "locks", point_locks(run));
+		put(&object, "locks_left_out",
+		    number(run->total.lock_count - json_array_size(json_object_get(object, "locks"))));
+	}
 	put(&object, "repetitions", number(run->complete));
 	if (object &&
 	    json_object_set_new(json_object_get(object, "latency_ns"), "quantiles", quantiles(&run->total))) {

@@ -437,6 +437,16 @@ uint32_t sweep_value(const struct sweep *s, uint64_t index, uint32_t axis)
 	return (uint32_t)(index % s->group_size[group]);
 }
 
+uint64_t sweep_index(const struct sweep *s, const uint32_t *position)
+{
+	uint64_t index = 0;
+	uint32_t g;
+
+	for (g = 0; g < s->group_count; g++)
+		index = index * s->group_size[g] + position[g];
+	return index;
+}
+
 const struct sweep_axis *sweep_axis_of(const struct sweep *s, unsigned int option)
 {
 	uint32_t i;

@@ -62,6 +62,9 @@ void sweep_destroy(struct sweep *s);
 /* Which of its values an axis has at point @index. */
 uint32_t sweep_value(const struct sweep *s, uint64_t index, uint32_t axis);
 
+/* The point at which group g's axes have value number position[g]. */
+uint64_t sweep_index(const struct sweep *s, const uint32_t *position);
+
 /* The axis of @option, or NULL. */
 const struct sweep_axis *sweep_axis_of(const struct sweep *s, unsigned int option);
 

@@ -137,11 +137,11 @@ json_t *sweep_dir_manifest(const struct cmd_context *ctx, const struct sweep *s,
 	json_t *part =
 		shards > 1 ? json_pack("{s:i, s:i}", "number", (int)shard + 1, "of", (int)shards) : json_null();
 
-	return json_pack("{s:i, s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:O, s:b}", "schema_version",
+	return json_pack("{s:i, s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:b}", "schema_version",
 			 SWEEP_SCHEMA_VERSION, "version", simbench_version, "git_commit", simbench_git_commit,
 			 "context", report_context(ctx, &no_time, 0, 0), "sweep", sweep_to_json(s), "points",
 			 (json_int_t)s->count, "shard", part, "config", options_to_json(base, base->scope), "plots",
-			 plots, "complete", 0);
+			 plots ? json_incref((json_t *)plots) : json_array(), "complete", 0);
 }
 
 static void describe(const char *key, const json_t *a, const json_t *b, char *buf, size_t size)

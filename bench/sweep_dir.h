@@ -43,7 +43,7 @@ struct sweep_dir {
  * @ctx: for the context
  * @s: finished
  * @base: as sweep_finish() left it
- * @plots: array of the file's [plot] sections; stays the caller's
+ * @plots: array of the file's [plot] sections, or NULL; stays the caller's
  * @shard: 0..@shards - 1
  * @shards: at least 1
  *
