@@ -559,9 +559,9 @@ static int read_points(const struct sweep_dir *d, struct plot_data *data, size_t
 
 /* ---- places on the picture ---- */
 
-/* "always", "cm=0x0 rwbf=0x1": the values of some axes at a point. */
-static const char *values_text(const struct sweep *s, const struct axis_list *list, uint64_t index, char *buf,
-			       size_t size)
+/* "always", "cm=0, rwbf=1": the values of some axes at a point; @named: "policy=always", too. */
+static const char *values_text(const struct sweep *s, const struct axis_list *list, uint64_t index, bool named,
+			       char *buf, size_t size)
 {
 	size_t used = 0;
 	uint32_t i;
@@ -575,7 +575,7 @@ static const char *values_text(const struct sweep *s, const struct axis_list *li
 		/* Bits are not read as hexadecimal numbers. */
 		if (option_row(a->option)->kind == OPTION_KIND_HEXL && strlen(value) == 3)
 			value += 2;
-		if (list->count == 1 && option_row(a->option)->kind == OPTION_KIND_ENUM)
+		if (!named && list->count == 1 && option_row(a->option)->kind == OPTION_KIND_ENUM)
 			used += (size_t)snprintf(buf, size, "%s", value);
 		else if (option_row(a->option)->kind == OPTION_KIND_STR)
 			used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? ", " : "", value);
@@ -652,14 +652,14 @@ static int place(struct gnuplot_picture *pic, const struct plot *p, const struct
 	int ret;
 
 	ret = name_number(pic->panel_name, &pic->panel_count, GNUPLOT_MAX_PANELS,
-			  values_text(s, &p->panel, index, text, sizeof(text)), panel);
+			  values_text(s, &p->panel, index, true, text, sizeof(text)), panel);
 	if (ret == -ENOSPC)
 		return option_error(err, "plot %s: more than %u panels", p->name, GNUPLOT_MAX_PANELS);
 	if (ret || p->kind == GNUPLOT_STACKED)
 		return ret;
 	before = pic->series_count;
 	ret = name_number(pic->series_name, &pic->series_count, GNUPLOT_MAX_SERIES,
-			  values_text(s, &p->series, index, text, sizeof(text)), series);
+			  values_text(s, &p->series, index, false, text, sizeof(text)), series);
 	if (ret == -ENOSPC)
 		return option_error(err, "plot %s: more than %u series: fix something with `where`", p->name,
 				    GNUPLOT_MAX_SERIES);
@@ -691,7 +691,7 @@ static int x_of(struct gnuplot_picture *pic, const struct plot *p, const struct 
 	}
 	if (p->x.count == 1 && option_row(a->option)->kind != OPTION_KIND_HEXL)
 		return find_category(pic, a->values[sweep_value(s, index, p->x.axis[0])], x);
-	return find_category(pic, values_text(s, &p->x, index, text, sizeof(text)), x);
+	return find_category(pic, values_text(s, &p->x, index, false, text, sizeof(text)), x);
 }
 
 /* ---- kinds ---- */
