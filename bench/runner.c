@@ -206,6 +206,9 @@ static void add_counters(struct host_result *to, const struct host_result *from)
 	to->irq_off_max_ps = max_u64(to->irq_off_max_ps, from->irq_off_max_ps);
 	to->iotlb_hits += from->iotlb_hits;
 	to->iotlb_misses += from->iotlb_misses;
+	to->write_buffer_flushes += from->write_buffer_flushes;
+	to->iotlb_invalidations += from->iotlb_invalidations;
+	to->devtlb_invalidations += from->devtlb_invalidations;
 	to->submitted += from->submitted;
 	to->completed += from->completed;
 	to->inflight_end += from->inflight_end;

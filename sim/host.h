@@ -87,6 +87,8 @@ struct host_result {
 	uint64_t irq_off_max_ps;
 	uint64_t dma_faults;
 	uint64_t iotlb_hits, iotlb_misses;
+	uint64_t write_buffer_flushes;			    /* done by units that have a write buffer */
+	uint64_t iotlb_invalidations, devtlb_invalidations; /* descriptors that units have executed */
 	/* since power on, for conservation laws */
 	uint64_t submitted, completed, inflight_end;
 	uint64_t maps, unmaps, live_mappings;

@@ -14,8 +14,12 @@ void host_stats_reset(struct machine *m, uint64_t time_ps)
 {
 	uint32_t i;
 
-	for (i = 0; i < m->unit_count; i++)
-		m->units[i]->iotlb_hits = m->units[i]->iotlb_misses = 0;
+	for (i = 0; i < m->unit_count; i++) {
+		struct vtd_hw *hw = m->units[i];
+
+		hw->iotlb_hits = hw->iotlb_misses = 0;
+		hw->write_buffer_flushes = hw->iotlb_invalidations = hw->devtlb_invalidations = 0;
+	}
 	sim_reset_stats(&m->sim, time_ps);
 }
 
@@ -116,15 +120,26 @@ static int collect_lines(const struct sim *s, struct host_result *r)
 	return 0;
 }
 
-int host_stats_collect(const struct machine *m, struct host_result *r)
+static void collect_units(const struct machine *m, struct host_result *r)
 {
 	uint32_t i;
-	int ret;
 
 	for (i = 0; i < m->unit_count; i++) {
-		r->iotlb_hits += m->units[i]->iotlb_hits;
-		r->iotlb_misses += m->units[i]->iotlb_misses;
+		const struct vtd_hw *hw = m->units[i];
+
+		r->iotlb_hits += hw->iotlb_hits;
+		r->iotlb_misses += hw->iotlb_misses;
+		r->write_buffer_flushes += hw->write_buffer_flushes;
+		r->iotlb_invalidations += hw->iotlb_invalidations;
+		r->devtlb_invalidations += hw->devtlb_invalidations;
 	}
+}
+
+int host_stats_collect(const struct machine *m, struct host_result *r)
+{
+	int ret;
+
+	collect_units(m, r);
 	r->events = m->sim.engine.dispatched;
 	collect_cpus(&m->sim, r);
 	ret = collect_locks(&m->sim, r);

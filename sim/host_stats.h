@@ -11,7 +11,9 @@
 /* The end of the warm-up: forgets what has been measured so far. From machine_at()'s callback. */
 void host_stats_reset(struct machine *m, uint64_t time_ps);
 
-/* Fills in @r's times of the CPUs, and its tables of locks and lines, most expensive first. Returns 0 or -ENOMEM.
+/*
+ * Fills in what @r has of the CPUs' times and of units, and its tables of locks and lines, most expensive first.
+ * Returns 0 or -ENOMEM.
  */
 int host_stats_collect(const struct machine *m, struct host_result *r);
 

@@ -272,16 +272,20 @@ static void qi_execute(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t t
 		}
 		break;
 	case QI_IOTLB_TYPE:
+		hw->iotlb_invalidations++;
 		qi_execute_iotlb(hw, desc);
 		break;
 	case QI_EIOTLB_TYPE:
+		hw->iotlb_invalidations++;
 		qi_execute_piotlb(hw, desc);
 		break;
 	case QI_DIOTLB_TYPE:
+		hw->devtlb_invalidations++;
 		dev = qi_decode_dev_iotlb(desc);
 		dev_tlb_invalidate(hw, &dev);
 		break;
 	case QI_DEIOTLB_TYPE:
+		hw->devtlb_invalidations++;
 		dev = qi_decode_dev_iotlb_pasid(desc);
 		dev_tlb_invalidate(hw, &dev);
 		break;
@@ -321,8 +325,10 @@ static void gcmd_written(struct vtd_hw *hw, uint32_t value, uint64_t time_ps)
 	hw->gsts = (hw->gsts & DMA_GSTS_RTPS) | (value & (DMA_GSTS_TES | DMA_GSTS_QIES | DMA_GSTS_IRES));
 	if (value & DMA_GCMD_SRTP)
 		hw->gsts |= DMA_GSTS_RTPS;
-	if (value & DMA_GCMD_WBF)
-		hw->write_buffer_until_ps = time_ps + hw->timing.write_buffer_ps;
+	if (!(value & DMA_GCMD_WBF))
+		return;
+	hw->write_buffer_until_ps = time_ps + hw->timing.write_buffer_ps;
+	hw->write_buffer_flushes += cap_rwbf(hw->cap);
 }
 
 static void vtd_mmio_write(struct mmio_device *dev, uint32_t offset, uint64_t value, uint64_t time_ps)

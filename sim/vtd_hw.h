@@ -46,7 +46,11 @@ struct vtd_hw {
 	uint32_t iotlb_next_way;
 	struct psc_entry psc[VTD_PSC_SIZE];
 	struct vtd_requester *requesters;
-	uint64_t iotlb_hits, iotlb_misses, descriptors;
+	uint64_t descriptors;
+	/* measured */
+	uint64_t iotlb_hits, iotlb_misses;
+	uint64_t write_buffer_flushes; /* where there is a write buffer */
+	uint64_t iotlb_invalidations, devtlb_invalidations;
 };
 
 /* A device behind the unit; whoever is one embeds it. */

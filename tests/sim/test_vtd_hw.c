@@ -921,6 +921,7 @@ static void invalid_descriptor_body(void *arg)
 	assert_int_equal(mmio_read(reg, 0x34), 1 << 4);
 	assert_int_equal(mmio_read(reg, 0x80), (slot + 1) * 16); /* the head stays at it */
 	assert_int_equal(where(f, 0, BASE), OLD);
+	assert_int_equal(f->hw.iotlb_invalidations, 0);
 
 	/* Repaired and cleared, the queue goes on from there. */
 	put_raw(f, slot + 1, 1 << 4 | 1, 0);
@@ -935,6 +936,72 @@ static void invalid_descriptor_body(void *arg)
 }
 
 RUN(invalid_descriptor)
+
+/* ---- what the unit counts ---- */
+
+static void check_counters(const struct fixture *f, uint64_t flushes, uint64_t iotlb, uint64_t devtlb)
+{
+	assert_int_equal(f->hw.write_buffer_flushes, flushes);
+	assert_int_equal(f->hw.iotlb_invalidations, iotlb);
+	assert_int_equal(f->hw.devtlb_invalidations, devtlb);
+}
+
+static void forget_counters(struct fixture *f)
+{
+	f->hw.write_buffer_flushes = f->hw.iotlb_invalidations = f->hw.devtlb_invalidations = 0;
+}
+
+/* Descriptors of 128 bits, one by one and several at a time; where nothing is to be flushed, no flush is done. */
+static void counters_body(void *arg)
+{
+	struct fixture *f = arg;
+	struct qi_desc desc[3];
+
+	make(f, CAP_4LEVEL, false, 64);
+	forget_counters(f);
+	invalidate_pages(f, 0, BASE, 2, false);
+	invalidate_domain(f, 0);
+	invalidate_all(f);
+	check_counters(f, 0, 3, 0);
+	invalidate_device_tlb(f, 0x500, BASE);
+	check_counters(f, 0, 3, 1);
+	context_invalidate(f, 1, 0, 0, 0);
+	check_counters(f, 0, 3, 1);
+	desc[0] = desc[2] = qi_desc_iotlb(CAP_4LEVEL, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
+	desc[1] = qi_desc_dev_iotlb(0x500, 0, 0, BASE, 0);
+	qi_submit_sync(f->iommu, desc, 3);
+	check_counters(f, 0, 5, 2);
+	mmio_write(&f->hw.mmio, 0x18, f->iommu->gcmd | 1U << 27);
+	mmio_write(&f->hw.mmio, 0x18, f->iommu->gcmd);
+	check_counters(f, 0, 5, 2);
+	power_off(f);
+}
+
+RUN(counters)
+
+/* Descriptors of 256 bits, and a unit with a write buffer. */
+static void scalable_counters_body(void *arg)
+{
+	struct fixture *f = arg;
+	struct qi_desc desc;
+
+	power_on(f, CAP_4LEVEL | CAP_RWBF, true, 64);
+	check_counters(f, 0, 0, 0);
+	desc = qi_desc_piotlb(1, 0, 0, QI_IOTLB_NPAGES_ALL, false);
+	qi_submit_sync(f->iommu, &desc, 1);
+	check_counters(f, 0, 1, 0);
+	desc = qi_desc_dev_iotlb_pasid(0x500, 0, 0, 0, BASE, 0);
+	qi_submit_sync(f->iommu, &desc, 1);
+	check_counters(f, 0, 1, 1);
+	desc = qi_desc_pasid_cache(1, QI_PC_PASID_SEL, 0);
+	qi_submit_sync(f->iommu, &desc, 1);
+	iommu_flush_write_buffer(f->iommu);
+	iommu_flush_write_buffer(f->iommu);
+	check_counters(f, 2, 1, 1);
+	power_off(f);
+}
+
+RUN(scalable_counters)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
@@ -958,6 +1025,8 @@ int main(void)
 		TEST(detached_device_tlb),
 		TEST(unmap_reaches_device_tlb),
 		TEST(invalid_descriptor),
+		TEST(counters),
+		TEST(scalable_counters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
