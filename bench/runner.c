@@ -151,6 +151,7 @@ static void add_locks(struct host_result *to, const struct host_result *from)
 		}
 		to->locks[k].acquisitions += f->acquisitions;
 		to->locks[k].contended += f->contended;
+		to->locks[k].acquisitions_in_map += f->acquisitions_in_map;
 		to->locks[k].wait_total_ps += f->wait_total_ps;
 		to->locks[k].hold_total_ps += f->hold_total_ps;
 		to->locks[k].wait_max_ps = max_u64(to->locks[k].wait_max_ps, f->wait_max_ps);
@@ -191,8 +192,12 @@ static void add_counters(struct host_result *to, const struct host_result *from)
 	to->latency_sum_ps += from->latency_sum_ps;
 	to->inflight_samples += from->inflight_samples;
 	to->inflight_sum += from->inflight_sum;
-	for (i = 0; i < FN_COUNT; i++)
+	for (i = 0; i < FN_COUNT; i++) {
 		to->calls[i] += from->calls[i];
+		to->map_calls[i] += from->map_calls[i];
+	}
+	for (i = 0; i < MAP_PART_COUNT; i++)
+		to->map_part_ps[i] += from->map_part_ps[i];
 	for (i = 0; i < from->device_count; i++) {
 		to->devices[i].ios += from->devices[i].ios;
 		to->devices[i].bytes += from->devices[i].bytes;

@@ -470,6 +470,7 @@ static void legacy_iotlb_sync_map(struct dmar_domain *domain, uint64_t iova, uin
 /* What the whole project is about. */
 static void intel_iommu_iotlb_sync_map(struct dmar_domain *domain, uint64_t iova, uint64_t size)
 {
+	map_phase(MAP_sync_map);
 	count_call(FN_iotlb_sync_map);
 	switch (domain->config->policy) {
 	case POLICY_PT:
@@ -586,6 +587,7 @@ static int map_pages(struct dmar_domain *domain, uint64_t iova, const uint64_t *
 	unsigned int i, run;
 	int ret = 0;
 
+	map_phase(MAP_page_table);
 	compute(COST_IOMMU_MAP);
 	read_domain_ops(domain);
 	for (i = 0; !ret && i < count; i += run) {
@@ -608,6 +610,7 @@ int iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t paddr, uint64_
 
 	if ((iova | paddr | size) & (PAGE_SIZE - 1) || !size)
 		return -EINVAL;
+	map_phase(MAP_page_table);
 	compute(COST_IOMMU_MAP);
 	read_domain_ops(domain);
 	ret = intel_iommu_map(domain, iova, paddr, size, prot);
@@ -629,8 +632,11 @@ static struct dmar_domain *iommu_get_dma_domain(struct device *dev)
 static uint64_t alloc_dma_addr(struct device *dev, struct dmar_domain *domain, struct iommu_dma_cookie *cookie,
 			       uint64_t size)
 {
-	uint64_t mask = READ_ONCE(dev->dma_mask), end = READ_ONCE(domain->domain.geometry.aperture_end);
+	uint64_t mask, end;
 
+	map_phase(MAP_iova);
+	mask = READ_ONCE(dev->dma_mask);
+	end = READ_ONCE(domain->domain.geometry.aperture_end);
 	return iova_alloc_dma(&cookie->iovad, size, mask, end, &dev->pci_32bit_workaround);
 }
 
@@ -654,15 +660,19 @@ static uint64_t map_contiguous(struct device *dev, struct dmar_domain *domain, u
 {
 	struct iommu_dma_cookie *cookie = READ_ONCE(domain->domain.iova_cookie);
 	uint64_t iova = alloc_dma_addr(dev, domain, cookie, size);
+	int ret;
 
-	if (iova && iommu_map(domain, iova, phys, size, prot)) {
-		free_iova_fast(&cookie->iovad, iova_pfn(&cookie->iovad, iova), size >> PAGE_SHIFT);
+	if (!iova)
 		return 0;
-	}
-	return iova;
+	ret = iommu_map(domain, iova, phys, size, prot);
+	map_phase(MAP_other);
+	if (!ret)
+		return iova;
+	free_iova_fast(&cookie->iovad, iova_pfn(&cookie->iovad, iova), size >> PAGE_SHIFT);
+	return 0;
 }
 
-uint64_t dma_map_single(struct device *dev, uint64_t phys, uint64_t size, enum dma_data_direction dir)
+static uint64_t __dma_map_single(struct device *dev, uint64_t phys, uint64_t size, enum dma_data_direction dir)
 {
 	struct dmar_domain *domain = iommu_get_dma_domain(dev);
 	uint64_t iova;
@@ -677,11 +687,23 @@ uint64_t dma_map_single(struct device *dev, uint64_t phys, uint64_t size, enum d
 	return iova;
 }
 
-uint64_t dma_map_pages(struct device *dev, const uint64_t *phys, unsigned int count, enum dma_data_direction dir)
+uint64_t dma_map_single(struct device *dev, uint64_t phys, uint64_t size, enum dma_data_direction dir)
+{
+	uint64_t addr;
+
+	map_call_begin();
+	addr = __dma_map_single(dev, phys, size, dir);
+	map_call_end();
+	return addr;
+}
+
+static uint64_t __dma_map_pages(struct device *dev, const uint64_t *phys, unsigned int count,
+				enum dma_data_direction dir)
 {
 	struct dmar_domain *domain = iommu_get_dma_domain(dev);
 	struct iommu_dma_cookie *cookie;
 	uint64_t size = (uint64_t)count << PAGE_SHIFT, iova;
+	int ret;
 
 	count_call(FN_dma_map);
 	compute(COST_DMA_MAP_ENTRY);
@@ -691,12 +713,24 @@ uint64_t dma_map_pages(struct device *dev, const uint64_t *phys, unsigned int co
 	iova = alloc_dma_addr(dev, domain, cookie, size);
 	if (!iova)
 		return 0;
-	if (map_pages(domain, iova, phys, count, dma_prot(dir))) {
+	ret = map_pages(domain, iova, phys, count, dma_prot(dir));
+	map_phase(MAP_other);
+	if (ret) {
 		free_iova_fast(&cookie->iovad, iova_pfn(&cookie->iovad, iova), count);
 		return 0;
 	}
 	compute(COST_DMA_MAP_EXIT);
 	return iova;
+}
+
+uint64_t dma_map_pages(struct device *dev, const uint64_t *phys, unsigned int count, enum dma_data_direction dir)
+{
+	uint64_t addr;
+
+	map_call_begin();
+	addr = __dma_map_pages(dev, phys, count, dir);
+	map_call_end();
+	return addr;
 }
 
 void dma_unmap_pages(struct device *dev, uint64_t addr, unsigned int count)

@@ -56,6 +56,7 @@ struct host_lock_result {
 	const char *name;
 	uint32_t instance;
 	uint64_t acquisitions, contended;
+	uint64_t acquisitions_in_map; /* of host_result's map calls */
 	uint64_t wait_total_ps, wait_max_ps;
 	uint64_t hold_total_ps, hold_max_ps;
 	uint64_t irq_off_max_ps;
@@ -76,6 +77,9 @@ struct host_result {
 	uint64_t latency_sum_ps;
 	uint64_t inflight_samples, inflight_sum; /* I/Os in flight, sampled at regular times */
 	uint64_t calls[FN_COUNT];
+	/* Map calls that have begun and ended in that time, all CPUs'; interrupts in their midst are left out. */
+	uint64_t map_part_ps[MAP_PART_COUNT]; /* the sum is all their time */
+	uint64_t map_calls[FN_COUNT];	      /* calls made in them; of dma_map: they themselves */
 	struct host_device_result *devices;
 	uint32_t device_count;
 	struct host_lock_result *locks; /* by total wait, longest first */
@@ -114,9 +118,9 @@ int host_run(const struct host_params *params, struct host_result *result, char 
 /**
  * native_host_run - the same on this machine's CPUs, which params->topology describes
  *
- * Times are of the wall clock. Cache lines are not observed, locks only with params->lock_stat, and of the CPUs'
- * time only what was idle is known; nothing translates, so that there are no faults and no IOTLB. Returns -EAGAIN
- * or -EXDEV besides when threads cannot be had or pinned.
+ * Times are of the wall clock. Cache lines and map calls are not observed, locks only with params->lock_stat, and
+ * of the CPUs' time only what was idle is known; nothing translates, so that there are no faults and no IOTLB.
+ * Returns -EAGAIN or -EXDEV besides when threads cannot be had or pinned.
  */
 int native_host_run(const struct host_params *params, struct host_result *result, char *err, size_t err_size);
 

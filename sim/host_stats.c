@@ -23,6 +23,16 @@ void host_stats_reset(struct machine *m, uint64_t time_ps)
 	sim_reset_stats(&m->sim, time_ps);
 }
 
+static void collect_map_calls(const struct map_sums *done, struct host_result *r)
+{
+	uint32_t i;
+
+	for (i = 0; i < MAP_PART_COUNT; i++)
+		r->map_part_ps[i] += done->part_ps[i];
+	for (i = 0; i < FN_COUNT; i++)
+		r->map_calls[i] += done->calls[i];
+}
+
 static void collect_cpus(const struct sim *s, struct host_result *r)
 {
 	uint64_t end_ps = s->measure_start_ps + r->elapsed_ps;
@@ -37,6 +47,7 @@ static void collect_cpus(const struct sim *s, struct host_result *r)
 											   : s->measure_start_ps);
 		r->cpu_spin_ps += c->spin_ps;
 		r->cpu_stall_ps += c->stall_ps;
+		collect_map_calls(&c->map.done, r);
 		if (c->irq_off_max_ps > r->irq_off_max_ps)
 			r->irq_off_max_ps = c->irq_off_max_ps;
 	}
@@ -59,6 +70,7 @@ static int collect_locks(const struct sim *s, struct host_result *r)
 			.instance = ls->instance,
 			.acquisitions = ls->acquisitions,
 			.contended = ls->contended,
+			.acquisitions_in_map = ls->acquisitions_in_map,
 			.wait_total_ps = ls->wait_total_ps,
 			.wait_max_ps = ls->wait_max_ps,
 			.hold_total_ps = ls->hold_total_ps,

@@ -12,8 +12,8 @@
 void host_stats_reset(struct machine *m, uint64_t time_ps);
 
 /*
- * Fills in what @r has of the CPUs' times and of units, and its tables of locks and lines, most expensive first.
- * Returns 0 or -ENOMEM.
+ * Fills in what @r has of the CPUs' times, of map calls and of units, and its tables of locks and lines, most
+ * expensive first. Returns 0 or -ENOMEM.
  */
 int host_stats_collect(const struct machine *m, struct host_result *r);
 

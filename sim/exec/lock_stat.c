@@ -104,6 +104,8 @@ void lock_stat_acquired(const spinlock_t *lock, uint64_t asked_ps, bool contende
 		if (c->proc.now_ps > free_ps)
 			ls->handover_total_ps += c->proc.now_ps - free_ps;
 	}
+	if (c->map.phase != MAP_OUTSIDE)
+		map_stat_lock_acquired(c, ls, asked_ps, contended);
 }
 
 uint64_t lock_stat_held_since(const spinlock_t *lock)
@@ -128,4 +130,6 @@ void lock_stat_released(const spinlock_t *lock, uint64_t held_since_ps)
 		ls->hold_max_ps = hold_ps;
 	if (c->irq_depth && c->proc.now_ps - c->irq_off_since_ps > ls->irq_off_max_ps)
 		ls->irq_off_max_ps = c->proc.now_ps - c->irq_off_since_ps;
+	if (c->map.phase != MAP_OUTSIDE)
+		map_stat_lock_released(c);
 }

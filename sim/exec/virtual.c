@@ -197,6 +197,7 @@ int sim_start_cpu(struct sim *s, uint32_t cpu, void (*body)(void *arg), void *ar
 	c->irqs = NULL;
 	c->rcu_nesting = 0;
 	c->rcu_since = 0;
+	map_stat_abandon(&c->map);
 	c->state = VCPU_RUNNING;
 	return engine_spawn(&s->engine, &c->proc, now, body, arg);
 }
@@ -233,11 +234,12 @@ void sim_reset_stats(struct sim *s, uint64_t now_ps)
 		struct vcpu *c = &s->cpus[i];
 
 		c->idle_ps = c->spin_ps = c->stall_ps = c->irq_off_max_ps = 0;
+		map_stat_reset(&c->map);
 	}
 	for (i = 1; i < s->lock_count; i++) {
 		struct lock_stat *ls = &s->locks[i];
 
-		ls->acquisitions = ls->contended = 0;
+		ls->acquisitions = ls->contended = ls->acquisitions_in_map = 0;
 		ls->wait_total_ps = ls->wait_max_ps = ls->hold_total_ps = ls->hold_max_ps = 0;
 		ls->handover_total_ps = ls->irq_off_max_ps = 0;
 	}
@@ -247,6 +249,7 @@ void vcpu_run_irqs(struct vcpu *c)
 {
 	unsigned long flags = local_irq_save();
 
+	map_stat_suspend(c);
 	while (vcpu_irq_due(c)) {
 		struct irq *irq = c->irqs;
 
@@ -254,6 +257,7 @@ void vcpu_run_irqs(struct vcpu *c)
 		irq->pending = false;
 		irq->handler(irq);
 	}
+	map_stat_resume(c);
 	local_irq_restore(flags);
 }
 

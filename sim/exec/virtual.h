@@ -8,6 +8,7 @@
 #include "sim/config_enums.h"
 #include "sim/exec/coherence.h"
 #include "sim/exec/engine.h"
+#include "sim/exec/map_stat.h"
 #include "sim/exec/params.h"
 #include "sim/exec/region.h"
 #include "sim/lock.h"
@@ -59,6 +60,7 @@ struct vcpu {
 	uint64_t idle_ps, spin_ps, stall_ps, idle_since_ps;
 	uint64_t irq_off_max_ps;
 	uint64_t calls[FN_COUNT]; /* since the start */
+	struct map_stat map;
 } __attribute__((aligned(CACHE_LINE_SIZE)));
 
 /* Per lock, as lock_stat would have it. Times in ps. */
@@ -70,6 +72,7 @@ struct lock_stat {
 	uint64_t acquired_at_ps;
 	uint64_t released_at_ps; /* when the last release became visible */
 	uint64_t acquisitions, contended;
+	uint64_t acquisitions_in_map; /* in map calls that have been completed */
 	uint64_t wait_total_ps, wait_max_ps;
 	uint64_t hold_total_ps, hold_max_ps;
 	uint64_t handover_total_ps; /* from a release to the next acquisition, where somebody waited for it */

@@ -102,4 +102,24 @@ enum fn_id {
 		FN_COUNT
 };
 
+/*
+ * What the time of a map call is divided into. The hot path says with map_phase() when the first three begin, and
+ * when they are over; the rest is found out below it.
+ */
+#define MAP_PARTS(X)   \
+	X(iova)        \
+	X(page_table)  \
+	X(sync_map)    \
+	X(lock_wait)   \
+	X(lock_hold)   \
+	X(line_stalls) \
+	X(other)
+
+enum map_part {
+#define X(name) MAP_##name,
+	MAP_PARTS(X)
+#undef X
+		MAP_PART_COUNT
+};
+
 #endif

@@ -104,10 +104,11 @@ static void fill_total(struct fixture *x)
 		x->devices[i] = (struct host_device_result){ 73728, 73728 * 4096, 73728 * (100 + i) * 1000000ULL };
 	r->devices = x->devices;
 	r->device_count = 2;
-	x->locks[0] = (struct host_lock_result){ "cache_lock", 0,	    147456,  100000,  500000000000,
-						 11500000,     48000000000, 2600000, 16500000 };
-	x->locks[1] = (struct host_lock_result){ "sq_lock", 0, 1000, 0, 0, 0, 67500000, 67500, 0 };
-	x->locks[2] = (struct host_lock_result){ "sq_lock", 1, 3000, 10, 5000000, 900000, 1200000000, 90000, 7000 };
+	x->locks[0] = (struct host_lock_result){ "cache_lock", 0,	 147456,      100000,  147000,
+						 500000000000, 11500000, 48000000000, 2600000, 16500000 };
+	x->locks[1] = (struct host_lock_result){ "sq_lock", 0, 1000, 0, 0, 0, 0, 67500000, 67500, 0 };
+	x->locks[2] =
+		(struct host_lock_result){ "sq_lock", 1, 3000, 10, 1000, 5000000, 900000, 1200000000, 90000, 7000 };
 	r->locks = x->locks;
 	r->lock_count = 3;
 	x->lines[0] = (struct host_line_result){ &domain_type, 1, 589824, 294912, 147456 * 3000000ULL };
@@ -406,7 +407,7 @@ static void test_text_locks(void **state)
 
 	for (i = 0; i < 16; i++) {
 		snprintf(names[i], sizeof(names[i]), "lock_%c", 'a' + (int)i);
-		x->locks[i] = (struct host_lock_result){ names[i], 0, i, 0, 0, 0, 0, 0, 0 };
+		x->locks[i] = (struct host_lock_result){ names[i], 0, i, 0, 0, 0, 0, 0, 0, 0 };
 	}
 	r->lock_count = 16;
 	has(x,
@@ -1498,11 +1499,39 @@ static void test_json_out_of_memory(void **state)
 
 /* ---- the real thing ---- */
 
+/* Of what is counted the total is the sum; @member is one of struct host_result's. */
+#define CHECK_SUM(run, member) \
+	assert_int_equal((run).total.member, (run).reps[0].result.member + (run).reps[1].result.member)
+
+static void check_sums(const struct run *run)
+{
+	uint64_t locks[2] = { 0 };
+	uint32_t i, k;
+
+	for (i = 0; i < FN_COUNT; i++)
+		CHECK_SUM(*run, map_calls[i]);
+	for (i = 0; i < MAP_PART_COUNT; i++)
+		CHECK_SUM(*run, map_part_ps[i]);
+	CHECK_SUM(*run, write_buffer_flushes);
+	CHECK_SUM(*run, iotlb_invalidations);
+	CHECK_SUM(*run, devtlb_invalidations);
+	for (i = 0; i < run->total.lock_count; i++)
+		locks[0] += run->total.locks[i].acquisitions_in_map;
+	for (k = 0; k < 2; k++)
+		for (i = 0; i < run->reps[k].result.lock_count; i++)
+			locks[1] += run->reps[k].result.locks[i].acquisitions_in_map;
+	assert_int_equal(locks[0], locks[1]);
+}
+
+/* With write buffers, strict and with ATS, so that there is something of everything. */
 static void test_real_run(void **state)
 {
 	static char name[] = "run", flag[] = "--set", runtime[] = "runtime=200us", warmup[] = "warmup=100us";
-	static char repetitions[] = "repetitions=2";
-	char *argv[] = { name, flag, runtime, flag, warmup, flag, repetitions };
+	static char repetitions[] = "repetitions=2", rwbf[] = "rwbf=1", strict[] = "invalidation=strict";
+	static char ats[] = "ats=1";
+	char *argv[] = {
+		name, flag, runtime, flag, warmup, flag, repetitions, flag, rwbf, flag, strict, flag, ats
+	};
 	struct fixture *x = *state;
 	struct options_error err = { "" };
 	struct scenario s;
@@ -1517,6 +1546,9 @@ static void test_real_run(void **state)
 	assert_int_equal(run_init(&run, &s, NULL), 0);
 	assert_int_equal(runner_run(&x->runner, &run, 1), 0);
 	assert_int_equal(run.complete, 2);
+	check_sums(&run);
+	assert_true(run.total.write_buffer_flushes && run.total.iotlb_invalidations);
+	assert_true(run.total.devtlb_invalidations && run.total.map_part_ps[MAP_lock_wait]);
 	doc = report_of(x, &run, 1);
 	assert_true(json_array_size(at(doc, "lines")) > 0);
 	assert_string_equal(json_string_value(json_object_get(json_object_get(doc, "config"), "runtime")), "200us");

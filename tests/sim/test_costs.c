@@ -25,6 +25,8 @@
 
 OBJ_TYPE_PLAIN(test_object, "test object");
 
+#define MAPS (8 * RING)
+
 struct fixture {
 	struct sim *sim;
 	struct vtd_double hw;
@@ -36,6 +38,7 @@ struct fixture {
 	uint64_t cap;
 	uint64_t map, unmap;		   /* instructions of the common case */
 	uint64_t unmap_total, unmap_count; /* of many, with the flushes in between */
+	struct map_sums counted;	   /* in MAPS maps */
 };
 
 static struct sim_params only_instructions(void)
@@ -94,6 +97,18 @@ static void make(struct fixture *f)
 	assert_int_equal(intel_iommu_attach_device(f->domain, f->dev), 0);
 }
 
+/* Counted like the MAPS before it. */
+static void assert_one_more(const struct fixture *f)
+{
+	const struct map_sums *n = &f->sim->cpus[0].map.done;
+	unsigned int i;
+
+	for (i = 0; i < MAP_PART_COUNT; i++)
+		assert_int_equal(n->part_ps[i] * MAPS, f->counted.part_ps[i] * (MAPS + 1));
+	for (i = 0; i < FN_COUNT; i++)
+		assert_int_equal(n->calls[i] * MAPS, f->counted.calls[i] * (MAPS + 1));
+}
+
 /*
  * One page, mapped and unmapped over and over: the first times build tables and take addresses from the tree. What
  * a mapping costs once the magazines are warm is what is compared.
@@ -112,8 +127,9 @@ static void measure_body(void *arg)
 		iova = dma_map_pages(f->dev, &phys, 1, DMA_FROM_DEVICE);
 		dma_unmap_pages(f->dev, iova, 1);
 	}
+	sim_reset_stats(f->sim, now());
 	flushes = (unsigned int)this_vcpu()->calls[FN_cache_tag_flush_all];
-	for (i = 0; i < 8 * RING; i++) {
+	for (i = 0; i < MAPS; i++) {
 		uint64_t map, unmap;
 		bool flushed;
 
@@ -136,10 +152,14 @@ static void measure_body(void *arg)
 		f->unmap_total += unmap;
 		f->unmap_count++;
 	}
+	f->counted = this_vcpu()->map.done;
 	/* A page is a page, however it is asked for. */
 	start = now();
 	iova = dma_map_single(f->dev, phys, PAGE_SIZE, DMA_FROM_DEVICE);
 	assert_int_equal(now() - start, f->map);
+	assert_one_more(f);
+	dma_unmap_pages(f->dev, dma_map_coherent(f->dev, f->domain->pgd, PAGE_SIZE), 1);
+	assert_one_more(f); /* which that is not */
 	dma_unmap_pages(f->dev, iova, 1);
 	dma_unmap_pages(f->dev, kept, 1);
 	device_block_translation(f->dev);
@@ -165,6 +185,63 @@ static void maps(void **state)
 	assert_int_equal(f->map, 847 + 146);
 	measure(f, POLICY_LEGACY, true);
 	assert_int_equal(f->map, 847 + 217);
+}
+
+/* Of MAPS map calls, and one more. */
+static uint64_t locks_in_maps(const struct fixture *f, const char *name)
+{
+	uint64_t acquisitions = 0;
+	uint32_t i;
+
+	for (i = 1; i < f->sim->lock_count; i++)
+		if (!strcmp(f->sim->locks[i].name, name))
+			acquisitions += f->sim->locks[i].acquisitions_in_map;
+	return acquisitions;
+}
+
+static void check_parts(struct fixture *f, enum policy policy, uint64_t sync_map, uint64_t lock_hold)
+{
+	bool flushes = lock_hold != 0;
+	const uint64_t *ps = f->counted.part_ps, *calls = f->counted.calls;
+	uint64_t total = 0;
+	unsigned int i;
+
+	measure(f, policy, true);
+	assert_int_equal(ps[MAP_iova], MAPS * 190);
+	assert_int_equal(ps[MAP_page_table], MAPS * (170 + 5 * 24 + 60));
+	assert_int_equal(ps[MAP_sync_map], MAPS * sync_map);
+	assert_int_equal(ps[MAP_lock_wait], 0);
+	assert_int_equal(ps[MAP_lock_hold], MAPS * lock_hold);
+	assert_int_equal(ps[MAP_line_stalls], 0);
+	assert_int_equal(ps[MAP_other], MAPS * (150 + 157));
+	for (i = 0; i < MAP_PART_COUNT; i++)
+		total += ps[i];
+	assert_int_equal(total, MAPS * f->map);
+
+	assert_int_equal(calls[FN_dma_map], MAPS);
+	assert_int_equal(calls[FN_iotlb_sync_map], MAPS);
+	assert_int_equal(calls[FN_cache_tag_flush_range_np], flushes ? MAPS : 0);
+	assert_int_equal(calls[FN_iommu_flush_write_buffer], flushes || policy == POLICY_LEGACY ? MAPS : 0);
+	/* The unmaps between the maps flush too. */
+	assert_int_equal(calls[FN_dma_unmap] | calls[FN_cache_tag_flush_all] | calls[FN_qi_submit_sync], 0);
+
+	/* That of the CPU's own magazine, and the depot's when a magazine of 127 is empty. */
+	assert_int_equal(locks_in_maps(f, "cache_lock"), flushes ? MAPS + 1 : 0);
+	assert_int_equal(locks_in_maps(f, "&cpu_rcache->lock"), MAPS + 1);
+	assert_true(locks_in_maps(f, "&rcache->lock") <= (MAPS + 1) / 127 + 1);
+	assert_int_equal(locks_in_maps(f, "&iovad->iova_rbtree_lock"), 0);
+	assert_int_equal(locks_in_maps(f, "&fq->lock") + locks_in_maps(f, "q_lock"), 0);
+}
+
+/* Where a map spends its instructions, what it calls and what it locks. Without other CPUs it waits for nothing. */
+static void parts(void **state)
+{
+	struct fixture *f = *state;
+
+	check_parts(f, POLICY_DYNAMIC, 0, 0);
+	check_parts(f, POLICY_STATIC, 0, 0);
+	check_parts(f, POLICY_ALWAYS, 62, 34 + 50);
+	check_parts(f, POLICY_LEGACY, 217, 0);
 }
 
 /* Facts K8b counted unmaps of a lazy domain in the long run: with the addresses that flushes free, without flushes.
@@ -204,7 +281,7 @@ static void levels(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(maps), TEST(unmaps), TEST(levels) };
+	const struct CMUnitTest tests[] = { TEST(maps), TEST(parts), TEST(unmaps), TEST(levels) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,6 +249,12 @@ static void check_locks(const struct host_result *r)
 		assert_true(r->lines[i].stall_ps <= r->lines[i - 1].stall_ps);
 }
 
+/* Does a mapping need a flush? */
+static bool needs_sync_map(const struct host_params *p)
+{
+	return (p->unit_cap[0] & CAP_RWBF) || ((p->unit_cap[0] & CAP_CM) && !p->domain.first_stage);
+}
+
 /* What each I/O calls, within what each CPU may be in the middle of. */
 static void check_calls(const struct host_params *p, const struct host_result *r, unsigned int units_per_domain)
 {
@@ -256,7 +262,7 @@ static void check_calls(const struct host_params *p, const struct host_result *r
 	uint64_t unmaps = r->calls[FN_dma_unmap], cpus = r->cpu_count, np = r->calls[FN_cache_tag_flush_range_np];
 	uint64_t syncs = r->calls[FN_iotlb_sync_map], wbf = r->calls[FN_iommu_flush_write_buffer];
 	uint64_t domains = p->shared_bridge ? 1 : p->devices;
-	bool needed = (p->unit_cap[0] & CAP_RWBF) || ((p->unit_cap[0] & CAP_CM) && !p->domain.first_stage);
+	bool needed = needs_sync_map(p);
 
 	assert_true(difference(maps, r->ios) <= all);
 	assert_true(difference(unmaps, r->ios) <= all);
@@ -290,6 +296,93 @@ static void check_calls(const struct host_params *p, const struct host_result *r
 		assert_int_equal(r->calls[FN_cache_tag_flush_all], 0);
 		assert_true(r->calls[FN_qi_submit_sync] + cpus >= unmaps);
 	}
+}
+
+static uint64_t locks_in_maps(const struct host_result *r, const char *name)
+{
+	uint64_t acquisitions = 0;
+	uint32_t i;
+
+	for (i = 0; i < r->lock_count; i++)
+		if (!name || !strcmp(r->locks[i].name, name))
+			acquisitions += r->locks[i].acquisitions_in_map;
+	return acquisitions;
+}
+
+/* Parts of map calls are no larger than what is known of all that CPUs did, and no smaller than their instructions.
+ */
+static void check_map_time(const struct host_params *p, const struct host_result *r)
+{
+	const uint64_t *ps = r->map_part_ps, *step_ps = p->sim.step_ps;
+	uint64_t maps = r->map_calls[FN_dma_map];
+	uint64_t total = 0, wait = 0, hold = 0;
+	uint32_t i;
+
+	for (i = 0; i < MAP_PART_COUNT; i++) {
+		assert_true(ps[i] <= r->cpu_count * r->elapsed_ps);
+		total += ps[i];
+	}
+	assert_true(total <= r->cpu_count * r->elapsed_ps);
+	for (i = 0; i < r->lock_count; i++) {
+		assert_true(r->locks[i].acquisitions_in_map <= r->locks[i].acquisitions);
+		wait += r->locks[i].wait_total_ps;
+		hold += r->locks[i].hold_total_ps;
+	}
+	assert_true(ps[MAP_lock_wait] <= wait && ps[MAP_lock_hold] <= hold);
+	assert_true(ps[MAP_line_stalls] <= r->cpu_stall_ps);
+	assert_true(ps[MAP_other] >= maps * step_ps[COST_DMA_MAP_ENTRY]);
+	if (p->domain.policy == POLICY_PT) {
+		assert_int_equal(ps[MAP_other], total);
+		return;
+	}
+	assert_true(ps[MAP_iova] >= maps * step_ps[COST_IOVA_ALLOC]);
+	assert_true(ps[MAP_page_table] >= maps * step_ps[COST_IOMMU_MAP] && ps[MAP_lock_hold]);
+}
+
+/* What is called and locked in a map call: no call is there in part, so that these are exact. */
+static void check_map_calls(const struct host_params *p, const struct host_result *r, unsigned int units_per_domain)
+{
+	const uint64_t *calls = r->map_calls;
+	uint64_t maps = calls[FN_dma_map], np;
+
+	assert_true(maps > 0 && difference(maps, r->calls[FN_dma_map]) <= r->cpu_count);
+	/* Completions, and the flush timer, are interrupts, which come in the midst of map calls too. */
+	assert_int_equal(calls[FN_dma_unmap] | calls[FN_cache_tag_flush_range] | calls[FN_cache_tag_flush_all], 0);
+	assert_int_equal(locks_in_maps(r, "&fq->lock") | locks_in_maps(r, "sq_lock"), 0);
+	if (p->domain.policy == POLICY_PT) {
+		assert_int_equal(calls[FN_iotlb_sync_map] | locks_in_maps(r, NULL), 0);
+		return;
+	}
+	assert_int_equal(calls[FN_iotlb_sync_map], maps);
+	np = p->domain.policy == POLICY_ALWAYS || (p->domain.policy != POLICY_LEGACY && needs_sync_map(p)) ? maps
+													   : 0;
+	assert_int_equal(calls[FN_cache_tag_flush_range_np], np);
+	assert_int_equal(locks_in_maps(r, "cache_lock"), np);
+	/* Of other locks only those that every allocation of an address may take: its own CPU's, or the depot's, or
+	 * the tree's. */
+	if (!needs_sync_map(p))
+		assert_int_equal(locks_in_maps(r, NULL), np + locks_in_maps(r, "&cpu_rcache->lock") +
+								 locks_in_maps(r, "&rcache->lock") +
+								 locks_in_maps(r, "&iovad->iova_rbtree_lock"));
+	if (p->unit_cap[0] & CAP_CM && !p->domain.first_stage) {
+		assert_true(calls[FN_qi_submit_sync] >= maps * units_per_domain);
+		assert_true(r->iotlb_invalidations >= maps);
+	} else {
+		assert_int_equal(calls[FN_qi_submit_sync], 0);
+		assert_true(np || p->domain.policy == POLICY_LEGACY || !calls[FN_iommu_flush_write_buffer]);
+	}
+	if (p->unit_cap[0] & CAP_RWBF && !(p->unit_cap[0] & CAP_CM && !p->domain.first_stage)) {
+		assert_true(r->write_buffer_flushes >= maps * units_per_domain);
+		/* No flush of the warm-up is among them. */
+		assert_true(difference(r->write_buffer_flushes, r->calls[FN_iommu_flush_write_buffer]) <=
+			    r->cpu_count);
+	} else {
+		assert_int_equal(r->write_buffer_flushes, 0);
+	}
+	/* Each submission is of one descriptor for IOTLBs, if a domain has one tag. */
+	if (units_per_domain == 1 && !p->ats)
+		assert_true(difference(r->iotlb_invalidations, r->calls[FN_qi_submit_sync]) <= r->cpu_count);
+	assert_true(p->ats && !p->domain.lazy ? r->devtlb_invalidations > 0 : p->ats || !r->devtlb_invalidations);
 }
 
 /* ---- runs of all kinds ---- */
@@ -342,6 +435,8 @@ static void laws_of_random_runs(void **state)
 		check_little(&r, 10 + 1000 * p.devices * p.jobs * p.iodepth / r.ios, p.queues);
 		check_locks(&r);
 		check_calls(&p, &r, p.shared_bridge ? p.units : 1);
+		check_map_time(&p, &r);
+		check_map_calls(&p, &r, p.shared_bridge ? p.units : 1);
 		host_result_free(&r);
 	}
 }
@@ -369,23 +464,27 @@ static void laws_of_the_matrix(void **state)
 		check_little(&r, 10, false);
 		check_locks(&r);
 		check_calls(&p, &r, 1);
+		check_map_time(&p, &r);
+		check_map_calls(&p, &r, 1);
 		host_result_free(&r);
 	}
 }
 
-/* Caching mode and write buffers make every policy flush, and translation stays right. */
+/* Caching mode and write buffers make every policy flush, and translation stays right. First stage needs no caching
+ * mode's invalidations. */
 static void laws_with_caching_mode(void **state)
 {
 	struct fixture *f = *state;
 	struct host_result r;
 	unsigned int k, policy;
 
-	for (k = 1; k < 4; k++)
+	for (k = 1; k < 8; k++)
 		for (policy = POLICY_LEGACY; policy <= POLICY_STATIC; policy++) {
 			struct host_params p = defaults(f);
 
 			f->caps[0] = CAP_F5 | (k & 1 ? CAP_CM : 0) | (k & 2 ? CAP_RWBF : 0);
 			p.domain.policy = (enum policy)policy;
+			p.domain.first_stage = k & 4;
 			p.domain.lazy = false;
 			p.topology = &f->small;
 			p.jobs = 2;
@@ -396,12 +495,47 @@ static void laws_with_caching_mode(void **state)
 			check_little(&r, 20, false);
 			check_locks(&r);
 			check_calls(&p, &r, 1);
+			check_map_time(&p, &r);
+			check_map_calls(&p, &r, 1);
 			/* An invalidation per mapping and one per unmapping */
-			if (k & 1)
+			if ((k & 5) == 1)
 				assert_true(r.calls[FN_qi_submit_sync] + r.cpu_count >=
 					    r.calls[FN_dma_map] + r.calls[FN_dma_unmap]);
 			host_result_free(&r);
 		}
+}
+
+/*
+ * Nobody to wait for. What is locked, but for cache_lock under `always`, is what addresses come from: the CPU's own
+ * magazines, and where they are empty the depot, and where that is empty the tree.
+ */
+static void a_lone_cpu(void **state)
+{
+	static const enum policy policies[] = { POLICY_STATIC, POLICY_DYNAMIC, POLICY_LEGACY, POLICY_ALWAYS };
+	struct fixture *f = *state;
+	struct host_result r;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(policies); i++) {
+		struct host_params p = defaults(f);
+		uint64_t maps, magazines, depot, tree;
+
+		p.topology = &f->small;
+		p.domain.policy = policies[i];
+		p.devices = p.jobs = 1;
+		run(&p, &r);
+		assert_int_equal(r.cpu_count, 1);
+		check_map_time(&p, &r);
+		check_map_calls(&p, &r, 1);
+		maps = r.map_calls[FN_dma_map];
+		magazines = locks_in_maps(&r, "&cpu_rcache->lock");
+		depot = locks_in_maps(&r, "&rcache->lock");
+		tree = locks_in_maps(&r, "&iovad->iova_rbtree_lock");
+		assert_int_equal(r.map_part_ps[MAP_lock_wait], 0);
+		assert_int_equal(magazines, maps);
+		assert_true(tree <= depot && depot < maps / 20);
+		host_result_free(&r);
+	}
 }
 
 /* One queue for the jobs of six CPUs: who waits for a completion on another CPU is woken. */
@@ -705,6 +839,7 @@ int main(void)
 		TEST(laws_of_random_runs),
 		TEST(laws_of_the_matrix),
 		TEST(laws_with_caching_mode),
+		TEST(a_lone_cpu),
 		TEST(laws_with_one_queue),
 		TEST(repeatable),
 		TEST(seeds_differ),

@@ -273,7 +273,33 @@ static inline void compute(enum cost_step step)
 
 static inline void count_call(enum fn_id fn)
 {
-	this_vcpu()->calls[fn]++;
+	struct vcpu *c = this_vcpu();
+
+	c->calls[fn]++;
+	c->map.running.calls[fn] += c->map.phase != MAP_OUTSIDE;
+}
+
+/* ---- what a map call does with its time ---- */
+
+/* Around all of dma_map_*(): a map call is what counts as a call of dma_map. */
+static inline void map_call_begin(void)
+{
+	map_stat_begin(this_vcpu());
+}
+
+static inline void map_call_end(void)
+{
+	map_stat_end(this_vcpu());
+}
+
+/* From here on a map call is busy with @phase; means nothing elsewhere. The caller holds no lock. */
+static inline void map_phase(enum map_part phase)
+{
+	struct vcpu *c = this_vcpu();
+
+	if (c->map.phase == MAP_OUTSIDE)
+		return;
+	map_stat_go_to(&c->map, phase, c->proc.now_ps, c->stall_ps);
 }
 
 /* ---- time and interrupts, for what runs above the DMA API ---- */
@@ -434,7 +460,10 @@ static inline bool lock_stat_timed(void)
 
 static inline uint64_t lock_stat_begin(void)
 {
-	return this_vcpu()->proc.now_ps;
+	struct vcpu *c = this_vcpu();
+
+	c->map.asked_stall_ps = c->stall_ps;
+	return c->proc.now_ps;
 }
 
 void lock_stat_register(const spinlock_t *lock, const char *name);
