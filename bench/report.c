@@ -61,6 +61,27 @@ void report_cpus(const struct host_result *r, struct report_cpus *cpus)
 	cpus->stall = (double)r->cpu_stall_ps / all;
 }
 
+const char *report_map_part_name(enum map_part part)
+{
+	static const char *const names[MAP_PART_COUNT] = {
+#define X(name) [MAP_##name] = #name,
+		MAP_PARTS(X)
+#undef X
+	};
+
+	return names[part];
+}
+
+uint64_t report_map_ps(const struct host_result *r)
+{
+	uint64_t sum_ps = 0;
+	uint32_t i;
+
+	for (i = 0; i < MAP_PART_COUNT; i++)
+		sum_ps += r->map_part_ps[i];
+	return sum_ps;
+}
+
 static bool field_on_line(const struct obj_field *field, uint32_t index)
 {
 	uint64_t start = (uint64_t)index << CACHE_LINE_SHIFT;

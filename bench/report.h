@@ -22,7 +22,7 @@ struct json_t;
 #define REPORT_JSON_LOCKS 64
 
 /**
- * report_text - a summary as fio prints it, then devices, locks, cache lines and calls per I/O
+ * report_text - a summary as fio prints it, then devices, locks, cache lines, map calls and calls per I/O
  * @f: written to and flushed
  * @run: after runner_run()
  * @runner: the one that ran it, for whether it was interrupted
@@ -103,6 +103,12 @@ struct report_cpus {
 };
 
 void report_cpus(const struct host_result *r, struct report_cpus *cpus);
+
+/* "lock_wait", as in MAP_PARTS. */
+const char *report_map_part_name(enum map_part part);
+
+/* What all map calls took, their parts together. */
+uint64_t report_map_ps(const struct host_result *r);
 
 /**
  * report_line_field - go through the fields that a cache line holds, or holds a part of

@@ -231,6 +231,65 @@ static json_t *per_io(const struct host_result *r)
 	return object;
 }
 
+/* Mean time of a map call in each part; the total is their sum. */
+static json_t *map_time(const struct host_result *r)
+{
+	uint64_t maps = r->map_calls[FN_dma_map];
+	json_t *object = json_object();
+	uint32_t part;
+
+	for (part = 0; part < MAP_PART_COUNT; part++)
+		put(&object, report_map_part_name(part), mean_ns(r->map_part_ps[part], maps));
+	put(&object, "total", mean_ns(report_map_ps(r), maps));
+	return object;
+}
+
+static json_t *calls_per_map(const struct host_result *r)
+{
+	json_t *object = json_object();
+	uint32_t fn;
+
+	for (fn = 0; fn < FN_COUNT; fn++)
+		if (fn != FN_dma_map)
+			put(&object, function_names[fn],
+			    json_real(report_ratio(r->map_calls[fn], r->map_calls[FN_dma_map])));
+	return object;
+}
+
+/* Of all locks named @name, or of all locks if that is NULL. */
+static json_t *locks_per_map(const struct host_result *r, const char *name)
+{
+	uint64_t acquisitions = 0;
+	uint32_t i;
+
+	for (i = 0; i < r->lock_count; i++)
+		if (!name || !strcmp(r->locks[i].name, name))
+			acquisitions += r->locks[i].acquisitions_in_map;
+	return json_real(report_ratio(acquisitions, r->map_calls[FN_dma_map]));
+}
+
+static json_t *map_call(const struct host_result *r)
+{
+	json_t *object = json_object();
+
+	put(&object, "count", number(r->map_calls[FN_dma_map]));
+	put(&object, "time_ns", map_time(r));
+	put(&object, "calls_per_map", calls_per_map(r));
+	put(&object, "cache_lock_per_map", locks_per_map(r, "cache_lock"));
+	put(&object, "locks_per_map", locks_per_map(r, NULL));
+	return object;
+}
+
+static json_t *units(const struct host_result *r)
+{
+	json_t *object = json_object();
+
+	put(&object, "write_buffer_flushes", number(r->write_buffer_flushes));
+	put(&object, "iotlb_invalidations", number(r->iotlb_invalidations));
+	put(&object, "devtlb_invalidations", number(r->devtlb_invalidations));
+	return object;
+}
+
 static json_t *iotlb(const struct host_result *r)
 {
 	json_t *object = json_object();
@@ -266,6 +325,7 @@ static json_t *lock(const struct run *run, uint32_t i)
 	put(&object, "name", report_json_text(l->name));
 	put(&object, "instance", number(l->instance));
 	put(&object, "acquisitions", number(l->acquisitions));
+	put(&object, "acquisitions_in_map", report_is_native(run) ? json_null() : number(l->acquisitions_in_map));
 	put(&object, "contended", number(l->contended));
 	put(&object, "wait_ns", wait);
 	put(&object, "hold_ns", hold);
@@ -352,6 +412,8 @@ static void put_measured(json_t **object, const struct run *run, uint32_t lock_c
 	put(object, "cpus", cpus(run));
 	put(object, "per_io", per_io(r));
 	/* What cannot be seen on real CPUs is null. */
+	put(object, "map_call", native ? json_null() : map_call(r));
+	put(object, "units", native ? json_null() : units(r));
 	put(object, "iotlb", native ? json_null() : iotlb(r));
 	put(object, "dma_faults", native ? json_null() : number(r->dma_faults));
 	put(object, "locks",
@@ -420,8 +482,19 @@ json_t *report_json_point(const struct run *run)
 static void put_not_measured(json_t **object)
 {
 	static const char *const keys[] = {
-		"throughput_mib_s", "iops",    "latency_ns", "cpus",	       "per_io", "iotlb",
-		"dma_faults",	    "devices", "locks",	     "locks_left_out", "lines",
+		"throughput_mib_s",
+		"iops",
+		"latency_ns",
+		"cpus",
+		"per_io",
+		"map_call",
+		"units",
+		"iotlb",
+		"dma_faults",
+		"devices",
+		"locks",
+		"locks_left_out",
+		"lines",
 	};
 	size_t i;
 

@@ -564,6 +564,39 @@ static void print_lines(const struct text *t)
 	left_out(t, r->line_count, shown, "cache line");
 }
 
+/* ---- map calls ---- */
+
+#define MAP_ROW "  %-8s %9s %10s %9s %9s %9s %11s %9s %9s"
+
+/* All parts over @by. */
+static void print_map_row(const struct text *t, const char *name, const char *(*print)(cell_t, double), uint64_t by)
+{
+	const struct host_result *r = &t->run->total;
+	cell_t cells[MAP_PART_COUNT], total;
+	uint32_t i;
+
+	for (i = 0; i < MAP_PART_COUNT; i++)
+		print(cells[i], report_ratio(r->map_part_ps[i], by));
+	fprintf(t->f, MAP_ROW "\n", name, cells[MAP_iova], cells[MAP_page_table], cells[MAP_sync_map],
+		cells[MAP_lock_wait], cells[MAP_lock_hold], cells[MAP_line_stalls], cells[MAP_other],
+		print(total, report_ratio(report_map_ps(r), by)));
+}
+
+/* What the time of a map call is made of. */
+static void print_map_call(const struct text *t)
+{
+	const struct host_result *r = &t->run->total;
+	uint64_t maps = r->map_calls[FN_dma_map];
+
+	if (report_is_native(t->run) || !maps)
+		return;
+	fputc('\n', t->f);
+	line_in(t, BOLD, MAP_ROW, "map call", "iova", "page table", "sync map", "lock wait", "lock hold",
+		"line stalls", "other", "total");
+	print_map_row(t, "time", time_cell, maps);
+	print_map_row(t, "share", percent_cell, report_map_ps(r));
+}
+
 /* ---- calls and origin ---- */
 
 static void print_calls(const struct text *t)
@@ -620,6 +653,7 @@ int report_text(FILE *f, const struct run *run, const struct runner *runner, boo
 		print_devices(&t);
 		print_locks(&t);
 		print_lines(&t);
+		print_map_call(&t);
 		print_calls(&t);
 		print_origin(&t);
 	}

@@ -59,6 +59,7 @@ measured '.latency_ns.p50 > 50000' "${one[@]}" --policy static --bs 64k --rw ran
 
 # What cannot be seen is null, not 0.
 measured '.lines == null and .iotlb == null and .locks == null and .cpus.stall_fraction == null' "${one[@]}"
+measured '.map_call == null and .units == null' "${one[@]}"
 measured '.locks | map(select(.name == "cache_lock")) | .[0].acquisitions > 0' "${one[@]}" --lock-stat --policy always
 
 # One queue on the first CPU, whose completions belong to jobs on others too

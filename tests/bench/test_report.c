@@ -100,6 +100,10 @@ static void fill_total(struct fixture *x)
 	r->elapsed_ps *= 2;
 	for (i = 0; i < FN_COUNT; i++)
 		r->calls[i] = 147456 * i / 2;
+	for (i = 0; i < FN_COUNT; i++)
+		r->map_calls[i] = 100000 * (i + 1) / 2;
+	for (i = 0; i < MAP_PART_COUNT; i++)
+		r->map_part_ps[i] = 50000 * (i * i + 1) * 100000ULL;
 	for (i = 0; i < DEVICES; i++)
 		x->devices[i] = (struct host_device_result){ 73728, 73728 * 4096, 73728 * (100 + i) * 1000000ULL };
 	r->devices = x->devices;
@@ -122,6 +126,9 @@ static void fill_total(struct fixture *x)
 	r->irq_off_max_ps = 34100000;
 	r->iotlb_hits = 7;
 	r->iotlb_misses = 3;
+	r->write_buffer_flushes = 5;
+	r->iotlb_invalidations = 11;
+	r->devtlb_invalidations = 13;
 }
 
 /* Two repetitions of 300 and 276 MiB in 60 ms each: 5000 and 4600 MiB/s. */
@@ -281,6 +288,10 @@ static void test_text_whole(void **state)
 		"max_addr, straddles,\n"
 		"                                                        a_rather_long_name, pgd, another_name\n"
 		"  page table         0.333     0.000   1.00 us  25.0 %\n"
+		"\n"
+		"  map call      iova page table  sync map lock wait lock hold line stalls     other     total\n"
+		"  time        100 ns     200 ns    500 ns   1.00 us   1.70 us     2.60 us   3.70 us   9.80 us\n"
+		"  share        1.0 %      2.0 %     5.1 %    10.2 %    17.3 %      26.5 %    37.8 %   100.0 %\n"
 		"\n"
 		"   calls/IO  function\n"
 		"     0.0000  dma_map\n"
@@ -566,6 +577,7 @@ static void test_text_nothing(void **state)
 	assert_non_null(strstr(s, "\n       1          0.0          0            -\n"));
 	assert_non_null(strstr(s, "\n  cache_lock     1         0         0         -     0 ns"));
 	assert_null(strstr(s, "/IO"));
+	assert_null(strstr(s, "map call"));
 	assert_null(strcasestr(s, "nan"));
 	assert_null(strcasestr(s, "inf"));
 	free(s);
@@ -638,6 +650,8 @@ static void test_text_columns(void **state)
 	check_columns(s, COLUMNS("  device ", "device", "bw MiB/s", "IOPS", "clat mean"));
 	check_columns(s, COLUMNS("  lock ", "locks", "acquired", "contended", "wait mean", "wait max", "wait tot",
 				 "hold mean", "hold max", "util", "irqs off"));
+	check_columns(s, COLUMNS("  map call ", "iova", "page table", "sync map", "lock wait", "lock hold",
+				 "line stalls", "other", "total"));
 	x->run.total.line_count = 1; /* rows of fields alone have no cells */
 	for (i = 0; i < 2; i++) {
 		x->lines[0] = x->lines[i];
@@ -1225,6 +1239,61 @@ static void test_json_tables(void **state)
 	json_decref(doc);
 }
 
+static void test_json_map_call(void **state)
+{
+	struct fixture *x = *state;
+	json_t *doc = report_of(x, &x->run, 1);
+	uint32_t i;
+
+	check_integer(doc, "map_call/count", 50000);
+	check_real(doc, "map_call/time_ns/iova", 100);
+	check_real(doc, "map_call/time_ns/page_table", 200);
+	check_real(doc, "map_call/time_ns/sync_map", 500);
+	check_real(doc, "map_call/time_ns/lock_wait", 1000);
+	check_real(doc, "map_call/time_ns/lock_hold", 1700);
+	check_real(doc, "map_call/time_ns/line_stalls", 2600);
+	check_real(doc, "map_call/time_ns/other", 3700);
+	check_real(doc, "map_call/time_ns/total", 9800);
+	assert_int_equal(json_object_size(at(doc, "map_call/calls_per_map")), FN_COUNT - 1);
+	check_real(doc, "map_call/calls_per_map/dma_unmap", 2);
+	check_real(doc, "map_call/calls_per_map/iommu_flush_write_buffer", 8);
+	check_real(doc, "map_call/cache_lock_per_map", 2.94);
+	check_real(doc, "map_call/locks_per_map", 2.96);
+	check_integer(doc, "units/write_buffer_flushes", 5);
+	check_integer(doc, "units/iotlb_invalidations", 11);
+	check_integer(doc, "units/devtlb_invalidations", 13);
+	check_integer(doc, "locks/2/acquisitions_in_map", 1000);
+	json_decref(doc);
+
+	/* Locks that the report leaves out count too, and so do cache locks of other domains. */
+	x->locks[70] = x->locks[0];
+	for (i = 3; i < 70; i++)
+		x->locks[i].name = "sq_lock";
+	x->run.total.lock_count = 71;
+	doc = report_of(x, &x->run, 1);
+	check_real(doc, "map_call/cache_lock_per_map", 5.88);
+	check_real(doc, "map_call/locks_per_map", 5.9);
+	json_decref(doc);
+}
+
+/* On real CPUs nobody looks. */
+static void test_native(void **state)
+{
+	struct fixture *x = *state;
+	json_t *doc;
+
+	x->s.options.engine = ENGINE_NATIVE;
+	x->s.options.lock_stat = true;
+	doc = report_of(x, &x->run, 1);
+	check_text(doc, "time_domain", "wall");
+	assert_true(json_is_null(at(doc, "map_call")));
+	assert_true(json_is_null(at(doc, "units")));
+	assert_true(json_is_null(at(doc, "locks/0/acquisitions_in_map")));
+	check_integer(doc, "locks/0/acquisitions", 147456);
+	json_decref(doc);
+	has_not(x, "map call");
+}
+
 static void test_json_repetitions(void **state)
 {
 	struct fixture *x = *state;
@@ -1383,6 +1452,7 @@ static void test_json_nothing(void **state)
 	assert_true(json_is_true(at(doc, "interrupted")));
 	assert_true(json_is_null(at(doc, "throughput_mib_s")));
 	assert_true(json_is_null(at(doc, "locks")));
+	assert_true(json_is_null(at(doc, "map_call")));
 	check_size(doc, "repetitions", 2);
 	json_decref(doc);
 
@@ -1393,6 +1463,8 @@ static void test_json_nothing(void **state)
 	check_real(doc, "latency_ns/mean", 0);
 	check_real(doc, "cpus/busy_fraction", 0);
 	check_real(doc, "per_io/dma_map", 0);
+	check_real(doc, "map_call/time_ns/total", 0);
+	check_real(doc, "map_call/locks_per_map", 0);
 	check_real(doc, "locks/0/hold_ns/mean", 0);
 	check_real(doc, "locks/0/utilization", 0);
 	check_real(doc, "repetitions/0/iops", 0);
@@ -1589,6 +1661,8 @@ int main(void)
 		TEST(test_schema_choices),
 		TEST(test_json_summary),
 		TEST(test_json_tables),
+		TEST(test_json_map_call),
+		TEST(test_native),
 		TEST(test_json_repetitions),
 		TEST(test_json_scenario),
 		TEST(test_json_context),
