@@ -105,11 +105,13 @@ static int add_range(struct axis_reader *r, const char *text)
 	bool factor;
 	int ret;
 
-	snprintf(copy, sizeof(copy), "%s", text);
+	if (strlen(text) >= sizeof(copy))
+		return bad_range(r, text, "too long");
+	strcpy(copy, text);
 	last = strchr(copy, ':');
 	*last++ = '\0';
 	step = strchr(last, ':');
-	if (!step || strlen(text) >= sizeof(copy))
+	if (!step)
 		return bad_range(r, text, "the step is missing");
 	*step++ = '\0';
 	factor = *step == '*';
