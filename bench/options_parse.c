@@ -362,7 +362,7 @@ static size_t utf8_length(const unsigned char *s)
 	return len;
 }
 
-static bool is_utf8(const char *s)
+bool option_is_utf8(const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
 
@@ -383,7 +383,7 @@ static int check_text(const struct option_setting *s, struct options_error *err)
 		return option_refuse(err, s, "begins or ends with a blank");
 	if (s->value[0] == ';' || strstr(s->value, " ;"))
 		return option_refuse(err, s, "has a semicolon where an INI file has a comment");
-	if (!is_utf8(s->value))
+	if (!option_is_utf8(s->value))
 		return option_refuse(err, s, "not UTF-8");
 	for (const char *p = s->value; *p; p += piece) {
 		piece = option_piece(p);

@@ -130,6 +130,8 @@ const char *option_print_range(unsigned int id, char *buf, size_t size);
 const char *option_format_size(char *buf, size_t size, uint64_t bytes);
 /* The next KEY=VALUE of *@text, which is changed, or NULL at the end. Quotes keep blanks together, and go. */
 char *option_next_word(char **text);
+/* What JSON can hold. */
+bool option_is_utf8(const char *s);
 /* How much of @s belongs on one line of an INI file, at most OPTION_PIECE_MAX; 0: a piece is longer than that. */
 size_t option_piece(const char *s);
 

@@ -29,6 +29,8 @@ int sweep_take_pair(struct sweep *s, const struct options_ini_pair *pair, struct
 		s->text = json_object();
 	if (!pair->key)
 		return s->text ? 0 : -ENOMEM;
+	if (!option_is_utf8(pair->key) || !option_is_utf8(pair->value))
+		return option_error(err, "%s: not UTF-8", pair->where);
 	line = json_object_get(s->text, pair->key);
 	if (line)
 		return option_error(err, "%s: %s: given before at %s", pair->where, pair->key,
