@@ -25,10 +25,12 @@ int sweep_take_pair(struct sweep *s, const struct options_ini_pair *pair, struct
 					    SECTION_NAME);
 		return 0;
 	}
-	if (!s->text)
+	if (!s->text) {
 		s->text = json_object();
+		s->where = strdup(pair->where);
+	}
 	if (!pair->key)
-		return s->text ? 0 : -ENOMEM;
+		return s->text && s->where ? 0 : -ENOMEM;
 	if (!option_is_utf8(pair->key) || !option_is_utf8(pair->value))
 		return option_error(err, "%s: not UTF-8", pair->where);
 	line = json_object_get(s->text, pair->key);
@@ -177,6 +179,7 @@ static int add_element(struct axis_reader *r, char *text)
 static int read_values(struct axis_reader *r, const char *value)
 {
 	char *copy = strdup(value), *p = copy, *end;
+	char quoted[80];
 	bool more = true;
 	int ret = 0;
 
@@ -189,7 +192,7 @@ static int read_values(struct axis_reader *r, const char *value)
 			if (!end || !strchr(",", *(end + 1 + strspn(end + 1, " \t")))) {
 				ret = option_error(r->err,
 						   "%s: %s = %s: a bracket is not closed before the next comma",
-						   r->where, r->key, value);
+						   r->where, r->key, option_quote(quoted, sizeof(quoted), value));
 				break;
 			}
 		}
@@ -255,7 +258,7 @@ static int unknown_axis(const struct sweep *s, const char *key, const char *wher
 {
 	struct option_guess guess;
 	unsigned int id;
-	char hint[128];
+	char hint[128], quoted[80];
 
 	if (option_find(key) != OPTION_COUNT)
 		return option_error(err, "%s: %s: not an option of %s that a sweep can go through", where, key,
@@ -267,7 +270,8 @@ static int unknown_axis(const struct sweep *s, const char *key, const char *wher
 	for (id = 0; id < OPTION_COUNT; id++)
 		if (can_be_axis(s, id))
 			option_guess_try(&guess, option_row(id)->name);
-	return option_error(err, "%s: %s: unknown key%s", where, key,
+	return option_error(err, "%s: %s: not command, zip, invalid or an option of %s%s", where,
+			    option_quote(quoted, sizeof(quoted), key), point_command_name(s->command),
 			    option_guess_text(&guess, hint, sizeof(hint), ""));
 }
 
@@ -329,7 +333,7 @@ static int read_zip(struct sweep *s, const json_t *line, struct options_error *e
 	for (part = copy ? strtok_r(copy, ",", &rest) : NULL; part && !ret; part = strtok_r(NULL, ",", &rest))
 		ret = read_group(s, part, line, err);
 	free(copy);
-	return ret;
+	return !ret && !s->group_count ? refuse("zip", line, err, "not OPTION + OPTION, ...") : ret;
 }
 
 /* Groups in the order of their first axes, so that the axis that comes first is the slowest. */
@@ -365,7 +369,8 @@ static int count_points(struct sweep *s, struct options_error *err)
 	for (i = 0; i < s->group_count; i++) {
 		s->count *= s->group_size[i];
 		if (s->count > SWEEP_MAX_POINTS)
-			return option_error(err, "the sweep has more than %u points", SWEEP_MAX_POINTS);
+			return option_error(err, "%s: the sweep has more than %u points",
+					    s->where ? s->where : SECTION_NAME, SWEEP_MAX_POINTS);
 	}
 	return 0;
 }
@@ -386,10 +391,14 @@ int sweep_finish(struct sweep *s, struct options *base, struct options_error *er
 {
 	const json_t *zip = json_object_get(s->text, "zip"), *line;
 	const char *key;
+	char file[300];
 	int ret = 0;
 
 	if (!s->text)
-		return option_error(err, "there is no section [%s]", SECTION_NAME);
+		return option_error(err, "%s: there is no section [%s]",
+				    base->args.count ? option_quote(file, sizeof(file), base->args.v[0])
+						     : "configuration",
+				    SECTION_NAME);
 	line = json_object_get(s->text, "command");
 	if (line)
 		ret = read_command(s, line, err);
@@ -405,15 +414,19 @@ int sweep_finish(struct sweep *s, struct options *base, struct options_error *er
 			ret = read_axis(s, base, key, line, err);
 	}
 	if (!ret && !s->axis_count)
-		ret = option_error(err, "[%s] goes through no option", SECTION_NAME);
+		ret = option_error(err, "%s: [%s] goes through no option: it needs a line OPTION = VALUE, ...",
+				   s->where, SECTION_NAME);
 	if (!ret && zip)
 		ret = read_zip(s, zip, err);
 	if (ret)
 		return ret;
 	number_groups(s);
+	ret = count_points(s, err);
 	json_decref(s->text);
 	s->text = NULL;
-	return count_points(s, err);
+	free(s->where);
+	s->where = NULL;
+	return ret;
 }
 
 void sweep_destroy(struct sweep *s)
@@ -426,6 +439,7 @@ void sweep_destroy(struct sweep *s)
 		free(s->axes[i].values);
 	}
 	json_decref(s->text);
+	free(s->where);
 	memset(s, 0, sizeof(*s));
 }
 

@@ -37,6 +37,7 @@ struct sweep {
 	uint32_t group_size[SWEEP_MAX_AXES]; /* values of a group's axes */
 	uint64_t count;			     /* points, those that are left out included */
 	struct json_t *text;		     /* what the file says, until sweep_finish() has looked at it */
+	char *where;			     /* the section begins, "file:12"; as @text */
 };
 
 /**
