@@ -26,6 +26,7 @@ struct sweeper {
 	struct options base;	       /* those of its points */
 	struct sweep sweep;
 	json_t *plots; /* the file's [plot] sections; NULL for none */
+	uint32_t shard, shards; /* as in struct sweep_dir */
 	struct sweep_dir dir;
 	uint64_t *todo;
 	uint64_t todo_count;
@@ -128,26 +129,26 @@ static int list_todo(struct sweeper *s)
 	return EXIT_OK;
 }
 
-/* All of them before the first one runs: a slip should not show after a night. */
+/* All of them before the first one runs, or has a directory: a slip should not show after a night. */
 static int check_points(const struct sweeper *s)
 {
 	struct options_error err = { "" };
-	uint64_t i;
+	uint64_t index;
 
-	for (i = 0; i < s->todo_count && !s->sweep.skip_invalid; i++) {
+	for (index = s->shard; index < s->sweep.count && !s->sweep.skip_invalid; index += s->shards) {
 		struct options o;
-		int ret = sweep_point(&s->sweep, &s->base, s->todo[i], &o, &err);
+		char text[256];
+		int ret = sweep_point(&s->sweep, &s->base, index, &o, &err);
 
 		options_free(&o);
-		if (ret) {
-			int code = cmd_refuse(ret, &err);
-
-			if (code == EXIT_USAGE)
-				fprintf(stderr, "simbench: `invalid = skip` in [sweep] leaves such points out\n");
-			return point_failed(s, s->todo[i], code);
-		}
+		if (ret == -EINVAL)
+			return cmd_fail(EXIT_USAGE, "point %llu (%s): %s; invalid = skip leaves such points out",
+					(unsigned long long)index,
+					sweep_point_text(&s->sweep, index, text, sizeof(text)), err.msg);
+		if (ret)
+			return cmd_refuse(ret, &err);
 	}
-	return EXIT_OK;
+	return -1;
 }
 
 /* On real CPUs one at a time: they would disturb each other. */
@@ -250,16 +251,17 @@ static int report(const struct sweeper *s)
 /* ---- the command ---- */
 
 /* "K/N"; none is all. */
-static int read_shard(const char *text, uint32_t *shard, uint32_t *shards)
+static int read_shard(struct sweeper *s)
 {
+	const char *text = s->options->shard;
 	unsigned long k = 1, n = 1;
 	char rest;
 
 	if (*text && (sscanf(text, "%lu/%lu%c", &k, &n, &rest) != 2 || !k || k > n || n > SWEEP_MAX_POINTS ||
 		      strspn(text, "0123456789/") != strlen(text)))
 		return cmd_fail(EXIT_USAGE, "--shard %s: not K/N with 1 <= K <= N <= %u", text, SWEEP_MAX_POINTS);
-	*shard = (uint32_t)k - 1;
-	*shards = (uint32_t)n;
+	s->shard = (uint32_t)k - 1;
+	s->shards = (uint32_t)n;
 	return -1;
 }
 
@@ -280,17 +282,15 @@ static char *default_dir(const char *file, uint32_t shard, uint32_t shards)
 static int open_dir(struct sweeper *s)
 {
 	struct options_error err = { "" };
-	uint32_t shard = 0, shards = 1;
 	char *dir;
-	int code = read_shard(s->options->shard, &shard, &shards), ret;
+	int ret;
 
-	if (code >= 0)
-		return code;
-	dir = *s->options->output ? strdup(s->options->output) : default_dir(s->options->args.v[0], shard, shards);
+	dir = *s->options->output ? strdup(s->options->output)
+				  : default_dir(s->options->args.v[0], s->shard, s->shards);
 	if (!dir)
 		return cmd_fail(EXIT_FAILED, "out of memory");
 	ret = sweep_dir_create(&s->dir, dir,
-			       sweep_dir_manifest(s->ctx, &s->sweep, &s->base, s->plots, shard, shards), &err);
+			       sweep_dir_manifest(s->ctx, &s->sweep, &s->base, s->plots, s->shard, s->shards), &err);
 	free(dir);
 	return ret ? cmd_refuse(ret, &err) : -1;
 }
@@ -302,8 +302,6 @@ static int sweep_into_dir(struct sweeper *s)
 	int code, ret;
 
 	code = list_todo(s);
-	if (!code)
-		code = check_points(s);
 	if (code)
 		return code;
 	if (s->dir.done)
@@ -361,6 +359,10 @@ int cmd_sweep(const struct cmd_context *ctx, int argc, char **args)
 		code = cmd_refuse(ret, &err);
 	if (code < 0 && o.show_config)
 		code = cmd_show_config(&s.base);
+	if (code < 0)
+		code = read_shard(&s);
+	if (code < 0)
+		code = check_points(&s);
 	if (code < 0)
 		code = open_dir(&s);
 	if (code < 0)
