@@ -207,18 +207,28 @@ static int read_values(struct axis_reader *r, const char *value)
 	return ret;
 }
 
+static int compare_values(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static int check_distinct(const struct axis_reader *r)
 {
 	const struct sweep_axis *a = r->axis;
-	uint32_t i, k;
+	char **sorted = malloc(a->count * sizeof(*sorted));
+	uint32_t i;
+	int ret = 0;
 
-	/* Quadratic, but of one axis. */
-	for (i = 1; i < a->count && a->count <= 4096; i++)
-		for (k = 0; k < i; k++)
-			if (!strcmp(a->values[i], a->values[k]))
-				return option_error(r->err, "%s: %s: the value %s stands there twice", r->where,
-						    r->key, a->values[i]);
-	return 0;
+	if (!sorted)
+		return -ENOMEM;
+	memcpy(sorted, a->values, a->count * sizeof(*sorted));
+	qsort(sorted, a->count, sizeof(*sorted), compare_values);
+	for (i = 1; !ret && i < a->count; i++)
+		if (!strcmp(sorted[i], sorted[i - 1]))
+			ret = option_error(r->err, "%s: %s: the value %s stands there twice", r->where, r->key,
+					   sorted[i]);
+	free(sorted);
+	return ret;
 }
 
 /* ---- the section ---- */
@@ -382,8 +392,9 @@ static int check_given(const struct sweep *s, const struct options *base, struct
 
 	for (id = 0; id < OPTION_COUNT; id++)
 		if (options_given(base, id) && !(option_row(id)->scope & (base->scope | S_SWEEP | S_VALID)))
-			return option_error(err, "%s: not an option of %s, which this goes through",
-					    options_origin(base, id), point_command_name(s->command));
+			return option_error(err, "%s: %s is not an option of %s, which this goes through",
+					    options_origin(base, id), option_row(id)->name,
+					    point_command_name(s->command));
 	return 0;
 }
 
