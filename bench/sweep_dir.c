@@ -454,7 +454,8 @@ int sweep_dir_append(struct sweep_dir *d, uint64_t index, const json_t *record)
 		return -EFBIG;
 	}
 	pthread_mutex_lock(&d->lock);
-	ret = write_all(d->fd, line, length);
+	/* Behind part of a line nothing may follow: the next start takes away what comes last, and only that. */
+	ret = d->broken ? -EIO : write_all(d->fd, line, length);
 	if (!ret && fdatasync(d->fd))
 		ret = -errno;
 	if (!ret) {
@@ -463,7 +464,7 @@ int sweep_dir_append(struct sweep_dir *d, uint64_t index, const json_t *record)
 		d->done++;
 		d->skipped += json_object_get(record, "skipped") != NULL;
 	} else if (ftruncate(d->fd, (off_t)d->size)) {
-		/* The next start takes it away. */
+		d->broken = true;
 	}
 	pthread_mutex_unlock(&d->lock);
 	free(line);

@@ -35,6 +35,7 @@ struct sweep_dir {
 	struct sweep_record *records; /* by index */
 	uint64_t done, wanted;	      /* lines there are, and lines there will be */
 	uint64_t skipped;	      /* of those that are there */
+	bool broken;		      /* part of a line is there that could not be taken away again */
 	pthread_mutex_t lock;
 };
 
