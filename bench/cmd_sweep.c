@@ -25,7 +25,7 @@ struct sweeper {
 	const struct options *options; /* those of the sweep itself */
 	struct options base;	       /* those of its points */
 	struct sweep sweep;
-	json_t *plots; /* the file's [plot] sections; NULL for none */
+	json_t *plots;		/* the file's [plot] sections; NULL for none */
 	uint32_t shard, shards; /* as in struct sweep_dir */
 	struct sweep_dir dir;
 	uint64_t *todo;
@@ -289,8 +289,8 @@ static int open_dir(struct sweeper *s)
 				  : default_dir(s->options->args.v[0], s->shard, s->shards);
 	if (!dir)
 		return cmd_fail(EXIT_FAILED, "out of memory");
-	ret = sweep_dir_create(&s->dir, dir,
-			       sweep_dir_manifest(s->ctx, &s->sweep, &s->base, s->plots, s->shard, s->shards), &err);
+	ret = sweep_dir_create(
+		&s->dir, dir, sweep_dir_manifest(s->ctx, &s->sweep, &s->base, s->plots, s->shard, s->shards), &err);
 	free(dir);
 	return ret ? cmd_refuse(ret, &err) : -1;
 }

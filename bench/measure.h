@@ -30,8 +30,8 @@ struct measure {
  * @path: see above; it ends at a number, a boolean (0 or 1) or an object with "mean" and "ci95"
  * @m: receives it
  *
- * Returns 0; -ENODATA where the path ends at null, as for what a run could not see, or at a lock or a line that it did
- * not have; -ENOENT where it leads nowhere.
+ * Returns 0; -ENODATA where the path ends at null, as for what a run could not see, or at a lock or a line that it
+ * did not have; -ENOENT where it leads nowhere.
  */
 int measure_get(const struct json_t *result, const char *path, struct measure *m);
 

@@ -262,14 +262,14 @@ static int read_files(struct argv_state *st)
 
 	if (in->builtin_ini) {
 		snprintf(name, sizeof(name), "built-in %s", in->builtin_name ? in->builtin_name : "z3-metal.ini");
-		ret = option_read_ini(st->o, name, in->builtin_ini, OPTIONS_BUILTIN, "", NULL, st->err);
+		ret = option_read_ini(st->o, name, in->builtin_ini, OPTIONS_BUILTIN, NULL, st->err);
 	}
 	if (!ret && in->config_args && in->default_ini && !st->o->args.count) {
 		snprintf(name, sizeof(name), "built-in %s", in->default_name);
-		ret = option_read_ini(st->o, name, in->default_ini, OPTIONS_FILE, "", in, st->err);
+		ret = option_read_ini(st->o, name, in->default_ini, OPTIONS_FILE, in, st->err);
 	}
 	for (unsigned int i = 0; in->config_args && i < st->o->args.count && !ret; i++)
-		ret = option_read_ini(st->o, st->o->args.v[i], NULL, OPTIONS_FILE, "", in, st->err);
+		ret = option_read_ini(st->o, st->o->args.v[i], NULL, OPTIONS_FILE, in, st->err);
 	for (unsigned int i = 0; i < st->given_count && !ret; i++) {
 		struct option_setting s = { .key = "config",
 					    .value = st->given[i].value,
@@ -281,7 +281,7 @@ static int read_files(struct argv_state *st)
 			continue;
 		ret = option_apply(st->o, OPTION_config, &s, st->err);
 		if (!ret)
-			ret = option_read_ini(st->o, s.value, NULL, OPTIONS_FILE, "--config ", in, st->err);
+			ret = option_read_ini(st->o, s.value, NULL, OPTIONS_FILE, in, st->err);
 	}
 	return ret;
 }

@@ -293,7 +293,7 @@ static int take_pair(void *user, const char *section, const char *key, const cha
 }
 
 int option_read_ini(struct options *o, const char *name, const char *text, enum options_source source,
-		    const char *flag, const struct options_input *in, struct options_error *err)
+		    const struct options_input *in, struct options_error *err)
 {
 	struct ini_state st = { .o = o, .err = err, .source = source, .in = in, .text = text };
 	int line;
@@ -305,7 +305,7 @@ int option_read_ini(struct options *o, const char *name, const char *text, enum 
 		st.path = name;
 		st.file = fopen(name, "re");
 		if (!st.file)
-			return option_error(err, "%s%s: cannot open: %s", flag, st.name, strerror(errno));
+			return option_error(err, "%s: cannot open: %s", st.name, strerror(errno));
 	}
 	line = ini_parse_stream(read_line, &st, take_pair, &st);
 	if (st.file)

@@ -162,6 +162,6 @@ const char *option_guess_text(const struct option_guess *g, char *buf, size_t si
  * @in: for its take_pair; may be NULL.
  */
 int option_read_ini(struct options *o, const char *name, const char *text, enum options_source source,
-		    const char *flag, const struct options_input *in, struct options_error *err);
+		    const struct options_input *in, struct options_error *err);
 
 #endif

@@ -360,6 +360,8 @@ int sweep_dir_create(struct sweep_dir *d, const char *path, json_t *manifest, st
 	if (ret)
 		return ret;
 	if (flock(d->fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK)
+			return failed(err, -errno, path, POINTS);
 		option_error(err, "%s: another simbench is writing to it", path);
 		return -EBUSY;
 	}

@@ -935,7 +935,7 @@ static void test_config_files(void **state)
 	unlink(path);
 
 	bad("/:1: cannot read: Is a directory", ARGS("-c", "/"));
-	bad("--config /nonexistent/simbench.ini: cannot open: No such file or directory",
+	bad("/nonexistent/simbench.ini: cannot open: No such file or directory",
 	    ARGS("-c", "/nonexistent/simbench.ini"));
 }
 
