@@ -678,6 +678,14 @@ static int write_row(void *arg, const struct sweep_dir *d, uint64_t index, const
 	return ret;
 }
 
+/* Its column has that name already. An axis says what was asked for, a result what was simulated. */
+static bool is_axis(const struct sweep_dir *d, const char *name)
+{
+	unsigned int option = option_find(name);
+
+	return option != OPTION_COUNT && sweep_axis_of(&d->sweep, option);
+}
+
 static int write_table(const struct sweep_dir *d, FILE *f)
 {
 	struct table t = { .f = f, .columns = json_object() };
@@ -691,7 +699,7 @@ static int write_table(const struct sweep_dir *d, FILE *f)
 		for (i = 0; i < d->sweep.axis_count; i++)
 			fprintf(f, ",%s", option_row(d->sweep.axes[i].option)->name);
 		json_object_foreach(t.columns, key, value)
-			fprintf(f, ",%s", key);
+			fprintf(f, ",%s%s", is_axis(d, key) ? "result." : "", key);
 		fputs("\r\n", f);
 		ret = each_result(d, write_row, &t);
 	}
