@@ -142,6 +142,7 @@ struct options_ini_pair {
 	const char *key;     /* NULL: the section begins here */
 	const char *value;
 	const char *where; /* "file:12" */
+	const char *path;  /* the file; NULL: it is a text */
 };
 
 /* What options_parse_input() reads. */

@@ -78,7 +78,7 @@ static bool section_is(const char *name, const char *other)
 static void give_pair(struct ini_state *st, unsigned int line, const char *key, const char *value)
 {
 	char where[sizeof(st->name) + 16];
-	struct options_ini_pair pair = { st->section_name, key, value, where };
+	struct options_ini_pair pair = { st->section_name, key, value, where, st->path };
 
 	if (!st->in || !st->in->take_pair)
 		return;
@@ -231,13 +231,18 @@ static char *beside_ini(const char *ini, const char *name)
 	return path;
 }
 
+char *option_machine_beside(const char *path, const char *machine)
+{
+	return path && is_relative_file(machine) ? beside_ini(path, machine) : strdup(machine);
+}
+
 /* Set the key that has been waiting. */
 static void flush_pending(struct ini_state *st)
 {
 	struct option_setting s = { .key = st->key, .value = st->value, .source = st->source };
 	char where[sizeof(st->name) + 16];
 	unsigned int id = option_find(st->key);
-	char *path = NULL;
+	char *machine = NULL;
 
 	if (!st->pending_line || st->ret)
 		return;
@@ -246,13 +251,13 @@ static void flush_pending(struct ini_state *st)
 		st->pending_line = 0;
 		return;
 	}
-	if (id == OPTION_machine && st->path && is_relative_file(st->value)) {
-		path = beside_ini(st->path, st->value);
-		if (!path) {
+	if (id == OPTION_machine) {
+		machine = option_machine_beside(st->path, st->value);
+		if (!machine) {
 			st->ret = -ENOMEM;
 			return;
 		}
-		s.value = path;
+		s.value = machine;
 	}
 	snprintf(where, sizeof(where), "%s:%u", st->name, st->pending_line);
 	s.where = where;
@@ -266,7 +271,7 @@ static void flush_pending(struct ini_state *st)
 	if (st->ret)
 		st->failed_line = st->pending_line;
 	st->pending_line = 0;
-	free(path);
+	free(machine);
 }
 
 static int take_pair(void *user, const char *section, const char *key, const char *value)

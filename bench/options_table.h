@@ -164,4 +164,11 @@ const char *option_guess_text(const struct option_guess *g, char *buf, size_t si
 int option_read_ini(struct options *o, const char *name, const char *text, enum options_source source,
 		    const struct options_input *in, struct options_error *err);
 
+/*
+ * The name of a machine as it is meant in the INI file @path, or in a text if that is NULL: a relative name of an
+ * XML file counts from the file's directory. From malloc(), or NULL when memory ran out or there is no such
+ * directory.
+ */
+char *option_machine_beside(const char *path, const char *machine);
+
 #endif

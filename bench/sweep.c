@@ -33,11 +33,13 @@ int sweep_take_pair(struct sweep *s, const struct options_ini_pair *pair, struct
 		return s->text && s->where ? 0 : -ENOMEM;
 	if (!option_is_utf8(pair->key) || !option_is_utf8(pair->value))
 		return option_error(err, "%s: not UTF-8", pair->where);
+	if (!option_is_utf8(pair->where) || (pair->path && !option_is_utf8(pair->path)))
+		return option_error(err, "%s: the file's name is not UTF-8", pair->where);
 	line = json_object_get(s->text, pair->key);
 	if (line)
 		return option_error(err, "%s: %s: given before at %s", pair->where, pair->key,
 				    json_string_value(json_object_get(line, "where")));
-	line = json_pack("{s:s, s:s}", "value", pair->value, "where", pair->where);
+	line = json_pack("{s:s, s:s, s:s?}", "value", pair->value, "where", pair->where, "path", pair->path);
 	return json_object_set_new(s->text, pair->key, line) ? -ENOMEM : 0;
 }
 
@@ -56,15 +58,29 @@ struct axis_reader {
 	struct sweep_axis *axis;
 	struct options *scratch; /* values are set in it, so that they are checked and come out in one notation */
 	const char *key, *where;
+	const char *path; /* of the file; may be NULL */
 	struct options_error *err;
 };
+
+static int set_value(struct axis_reader *r, const char *text)
+{
+	char *machine;
+	int ret;
+
+	if (r->axis->option != OPTION_machine)
+		return options_set(r->scratch, r->key, text, r->where, r->err);
+	machine = option_machine_beside(r->path, text);
+	ret = machine ? options_set(r->scratch, r->key, machine, r->where, r->err) : -ENOMEM;
+	free(machine);
+	return ret;
+}
 
 static int add_value(struct axis_reader *r, const char *text)
 {
 	struct sweep_axis *a = r->axis;
 	char buf[OPTION_PRINT_MAX];
 	char **values;
-	int ret = options_set(r->scratch, r->key, text, r->where, r->err);
+	int ret = set_value(r, text);
 
 	if (ret)
 		return ret;
@@ -289,7 +305,12 @@ static int read_axis(struct sweep *s, const struct options *base, const char *ke
 		     struct options_error *err)
 {
 	const char *where = json_string_value(json_object_get(line, "where"));
-	struct axis_reader r = { .key = key, .where = where, .err = err };
+	struct axis_reader r = {
+		.key = key,
+		.where = where,
+		.path = json_string_value(json_object_get(line, "path")),
+		.err = err,
+	};
 	unsigned int option = option_find(key);
 	struct options scratch;
 	int ret;
