@@ -169,7 +169,7 @@ static const char *value_text(const struct claim *claim, const struct claim_valu
 	else if (v->exact)
 		snprintf(buf, size, "%.5g", v->value);
 	else
-		snprintf(buf, size, "%.5g +-%.2g", v->value, v->ci95);
+		snprintf(buf, size, "%.*g +-%.2g", fabs(v->value) < 1 ? 2 : 5, v->value, v->ci95);
 	return buf;
 }
 
@@ -239,7 +239,7 @@ static void print_verdict(FILE *f, const struct validation *v, uint32_t i, bool 
 	const struct verdict *verdict = &v->verdicts[i];
 	char claimed[64], value[64], measured[160];
 
-	fprintf(f, "%s%-*s%s  %-16s %-18s %s%s%s", color ? "\033[1m" : "", name_width(&v->claims), claim->name,
+	fprintf(f, "%s%-*s%s  %-16s %-20s %s%s%s", color ? "\033[1m" : "", name_width(&v->claims), claim->name,
 		color ? "\033[0m" : "", claimed_text(claim, claimed, sizeof(claimed)),
 		value_text(claim, &verdict->value, value, sizeof(value)),
 		color ? verdict_color(verdict->verdict) : "", claim_verdict_name(verdict->verdict),
@@ -267,7 +267,7 @@ static void print_verdicts(FILE *f, const struct validation *v, bool color)
 {
 	uint32_t i;
 
-	fprintf(f, "%-*s  %-16s %-18s verdict\n", name_width(&v->claims), "claim", "claimed", "simulated");
+	fprintf(f, "%-*s  %-16s %-20s verdict\n", name_width(&v->claims), "claim", "claimed", "simulated");
 	for (i = 0; i < v->claims.count; i++)
 		print_verdict(f, v, i, color);
 	fprintf(f,

@@ -156,11 +156,7 @@ void option_guess_try(struct option_guess *g, const char *candidate);
 const char *option_guess_text(const struct option_guess *g, char *buf, size_t size, const char *prefix);
 
 /* --- options_ini.c --- */
-/*
- * Read INI text into @o. @text, or if that is NULL the file @name, which stood behind @flag ("--config ", or "" for
- * none).
- * @in: for its take_pair; may be NULL.
- */
+/* Read INI text into @o. @text, or if that is NULL the file @name. @in: for its take_pair; may be NULL. */
 int option_read_ini(struct options *o, const char *name, const char *text, enum options_source source,
 		    const struct options_input *in, struct options_error *err);
 

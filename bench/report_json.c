@@ -285,6 +285,8 @@ static json_t *units(const struct host_result *r)
 	json_t *object = json_object();
 
 	put(&object, "write_buffer_flushes", number(r->write_buffer_flushes));
+	put(&object, "write_buffer_flushes_per_map",
+	    json_real(report_ratio(r->write_buffer_flushes, r->map_calls[FN_dma_map])));
 	put(&object, "iotlb_invalidations", number(r->iotlb_invalidations));
 	put(&object, "devtlb_invalidations", number(r->devtlb_invalidations));
 	return object;

@@ -1260,6 +1260,7 @@ static void test_json_map_call(void **state)
 	check_real(doc, "map_call/cache_lock_per_map", 2.94);
 	check_real(doc, "map_call/locks_per_map", 2.96);
 	check_integer(doc, "units/write_buffer_flushes", 5);
+	check_real(doc, "units/write_buffer_flushes_per_map", 0.0001);
 	check_integer(doc, "units/iotlb_invalidations", 11);
 	check_integer(doc, "units/devtlb_invalidations", 13);
 	check_integer(doc, "locks/2/acquisitions_in_map", 1000);
