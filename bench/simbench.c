@@ -64,9 +64,11 @@ static int help(void)
 	       "  simbench --policy always --explain\n"
 	       "  simbench lockbench --lock ticket --cpus 32\n"
 	       "  simbench table\n"
+	       "  simbench sweep configs/sweeps/devices.ini && simbench plot devices.sweep\n"
+	       "  simbench validate\n"
 	       "  simbench calibrate -o my.ini && simbench --config my.ini --devices 8 --policy always\n\n"
-	       "Exit codes: 0 ok, 1 run failed, 2 usage or configuration, 3 crosscheck disagrees, 128+N stopped by "
-	       "signal N\n");
+	       "Exit codes: 0 ok, 1 run failed, 2 usage or configuration, 3 a claim is not confirmed or crosscheck "
+	       "disagrees,\n4 safety violation, 5 deadlock, 128+N stopped by signal N\n");
 	return EXIT_OK;
 }
 

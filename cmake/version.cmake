@@ -16,6 +16,15 @@ if(EXISTS "${SOURCE_DIR}/.git")
 	if(NOT failed)
 		set(commit "${described}")
 	endif()
+	# So that what two states of the sources have made is not taken for one thing.
+	if(commit MATCHES "-dirty$")
+		execute_process(
+			COMMAND git -C "${SOURCE_DIR}" diff HEAD
+			COMMAND git -C "${SOURCE_DIR}" hash-object --stdin
+			OUTPUT_VARIABLE changes OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+		string(SUBSTRING "${changes}" 0 8 changes)
+		string(APPEND commit "-${changes}")
+	endif()
 endif()
 
 file(CONFIGURE OUTPUT "${OUTPUT}" @ONLY CONTENT [[
