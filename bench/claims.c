@@ -249,11 +249,18 @@ static int read_claimed(struct claim *claim, const json_t *section, struct optio
 	return 0;
 }
 
+const char *claim_relation_name(enum claim_relation relation)
+{
+	static const char *const names[] = { [CLAIM_ALONE] = NULL,
+					     [CLAIM_DROP_PCT] = "drop_pct",
+					     [CLAIM_RATIO] = "ratio",
+					     [CLAIM_DIFFERENCE] = "difference" };
+
+	return names[relation];
+}
+
 static int read_relation(struct claim *claim, const json_t *section, struct options_error *err)
 {
-	static const char *const names[] = {
-		[CLAIM_DROP_PCT] = "drop_pct", [CLAIM_RATIO] = "ratio", [CLAIM_DIFFERENCE] = "difference"
-	};
 	const char *as = text_of(section, "as"), *against = text_of(section, "against");
 	int i;
 
@@ -266,7 +273,7 @@ static int read_relation(struct claim *claim, const json_t *section, struct opti
 	if (claim->attach)
 		return option_error(err, "%s: as: an attach is related to nothing", place_of(section, "as"));
 	for (i = CLAIM_DROP_PCT; i <= CLAIM_DIFFERENCE; i++) {
-		if (!strcmp(as, names[i])) {
+		if (!strcmp(as, claim_relation_name(i))) {
 			claim->relation = i;
 			return 0;
 		}

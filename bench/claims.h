@@ -24,6 +24,9 @@
 
 enum claim_relation { CLAIM_ALONE, CLAIM_DROP_PCT, CLAIM_RATIO, CLAIM_DIFFERENCE };
 
+/* As in the file; NULL for CLAIM_ALONE. */
+const char *claim_relation_name(enum claim_relation relation);
+
 #define CLAIM_VERDICT_LIST(X)           \
 	X(CLAIM_CONFIRMED, "confirmed") \
 	X(CLAIM_REFUTED, "refuted")     \

@@ -128,7 +128,6 @@ static int make_tornado(struct gnuplot_picture *pic, const json_t *result, const
 {
 	const json_t *claimed = json_object_get(result, "claimed");
 	char text[256], label[128];
-	double low, high;
 	int ret;
 
 	*pic = (struct gnuplot_picture){ .kind = GNUPLOT_TORNADO, .panel_count = 1, .series_count = 2 };
@@ -142,16 +141,11 @@ static int make_tornado(struct gnuplot_picture *pic, const json_t *result, const
 		 real_of(result, "draws"));
 	pic->title = strdup(text);
 	pic->footer = strdup(footer);
-	snprintf(text, sizeof(text), "%s%s%s", string_of(result, "as"), *string_of(result, "as") ? ": " : "",
-		 measure_label(string_of(result, "measure"), label, sizeof(label)));
-	pic->ylabel = strdup(text);
+	pic->ylabel = strdup(
+		measure_related_label(string_of(result, "measure"), string_of(result, "as"), label, sizeof(label)));
 	pic->xlabel = strdup("parameter and its plausible range");
 	snprintf(text, sizeof(text), "mean of all draws: %.5g", real_of(result, "mean"));
 	ret = gnuplot_add_reference(pic, real_of(result, "mean"), text);
-	low = real_of(claimed, "low");
-	high = real_of(claimed, "high");
-	if (!ret && low > 0 && !(low < high) && low < high)
-		ret = gnuplot_add_reference(pic, low, "claimed");
 	return ret ? ret : add_effects(pic, json_object_get(result, "effects"));
 }
 

@@ -175,17 +175,9 @@ static const char *value_text(const struct claim *claim, const struct claim_valu
 
 static const char *measured_text(const struct claim *claim, char *buf, size_t size)
 {
-	static const char *const relations[] = {
-		[CLAIM_DROP_PCT] = "drop in %: ", [CLAIM_RATIO] = "ratio: ", [CLAIM_DIFFERENCE] = "difference: "
-	};
-	char label[128];
-
 	if (claim->attach)
-		snprintf(buf, size, "attaching the devices");
-	else
-		snprintf(buf, size, "%s%s", claim->relation == CLAIM_ALONE ? "" : relations[claim->relation],
-			 measure_label(claim->measure, label, sizeof(label)));
-	return buf;
+		return "attaching the devices";
+	return measure_related_label(claim->measure, claim_relation_name(claim->relation), buf, size);
 }
 
 static const char *verdict_color(enum claim_verdict verdict)
@@ -329,15 +321,10 @@ static json_t *bound_json(double v)
 
 static json_t *claim_json(const struct claim *claim)
 {
-	static const char *const relations[] = { [CLAIM_ALONE] = "",
-						 [CLAIM_DROP_PCT] = "drop_pct",
-						 [CLAIM_RATIO] = "ratio",
-						 [CLAIM_DIFFERENCE] = "difference" };
-
 	return json_pack("{s:s, s:s, s:s, s:s, s:s*, s:{s:s, s:o, s:o}}", "name", claim->name, "says", claim->says,
 			 "source", claim->source, "measure", claim->measure, "as",
-			 claim->relation == CLAIM_ALONE ? NULL : relations[claim->relation], "claimed", "text",
-			 claim->claimed, "low", bound_json(claim->low), "high", bound_json(claim->high));
+			 claim_relation_name(claim->relation), "claimed", "text", claim->claimed, "low",
+			 bound_json(claim->low), "high", bound_json(claim->high));
 }
 
 static json_t *verdict_json(const struct verdict *v)

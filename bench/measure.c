@@ -214,3 +214,21 @@ const char *measure_label(const char *path, char *buf, size_t size)
 		snprintf(buf, size, "%s", path);
 	return buf;
 }
+
+const char *measure_related_label(const char *path, const char *as, char *buf, size_t size)
+{
+	char own[128];
+	const char *label = measure_label(path, own, sizeof(own));
+	/* Without its unit. */
+	int name = (int)strcspn(label, ",");
+
+	if (as && !strcmp(as, "drop_pct"))
+		snprintf(buf, size, "drop of %.*s, %%", name, label);
+	else if (as && !strcmp(as, "ratio"))
+		snprintf(buf, size, "%.*s, as a ratio", name, label);
+	else if (as && !strcmp(as, "difference"))
+		snprintf(buf, size, "difference of %s", label);
+	else
+		snprintf(buf, size, "%s", label);
+	return buf;
+}

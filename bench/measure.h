@@ -45,6 +45,10 @@ const char *measure_paths(const struct json_t *result, char *buf, size_t size);
  */
 const char *measure_label(const char *path, char *buf, size_t size);
 
+/* The same for what is related to another value: @as is drop_pct, ratio, difference, or NULL for the value itself.
+ */
+const char *measure_related_label(const char *path, const char *as, char *buf, size_t size);
+
 /**
  * measure_each - call @fn for each value in @result, in its order
  *

@@ -881,20 +881,16 @@ static bool flag(const struct plot *p, const char *key, bool otherwise)
 static const char *y_label(const struct plot *p, const struct sweep *s, char *buf, size_t size)
 {
 	struct axis_list along = { { p->along }, 1 };
-	char path[128], axis[128];
+	char axis[128];
 
 	if (p->knee)
 		snprintf(buf, size, "%s at which %.4g %% is reached", axis_label(s, &along, axis, sizeof(axis)),
 			 100 * p->level);
 	else if (p->kind == GNUPLOT_CDF)
 		return "share of the I/Os";
-	else if (p->related) {
-		const char *label = measure_label(p->y_path[0], path, sizeof(path));
-
-		/* Without its unit. */
-		snprintf(buf, size, "%s%.*s%s", p->drop ? "drop of " : "", (int)strcspn(label, ","), label,
-			 p->drop ? ", %" : ", as a ratio");
-	} else
+	else if (p->related)
+		measure_related_label(p->y_path[0], p->drop ? "drop_pct" : "ratio", buf, size);
+	else
 		return measure_label(p->y_path[0], buf, size);
 	return buf;
 }
