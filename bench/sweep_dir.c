@@ -166,7 +166,7 @@ const char *sweep_manifest_difference(const json_t *a, const json_t *b, char *bu
 
 		if (va && vb && json_equal(va, vb))
 			continue;
-		json_object_foreach((json_t *)va, key, member) {
+		json_object_foreach(json_is_object(vb) ? (json_t *)va : NULL, key, member) {
 			if (!json_equal(member, json_object_get(vb, key))) {
 				describe(key, member, json_object_get(vb, key), buf, size);
 				return buf;
