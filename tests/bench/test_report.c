@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench/report.h"
+#include "tests/json_schema.h"
 
 /* ---- a run made by hand ---- */
 
@@ -740,150 +741,13 @@ static void test_line_name(void **state)
 	assert_string_equal(object, "dmar_domain+64");
 }
 
-/* ---- a validator for the part of JSON Schema that the schema uses ---- */
+/* ---- the schema ---- */
 
 static const json_t *schema_root;
 
-static bool is_type(const json_t *v, const char *type)
-{
-	if (!strcmp(type, "number"))
-		return json_is_number(v);
-	if (!strcmp(type, "integer"))
-		return json_is_integer(v);
-	if (!strcmp(type, "string"))
-		return json_is_string(v);
-	if (!strcmp(type, "boolean"))
-		return json_is_boolean(v);
-	if (!strcmp(type, "array"))
-		return json_is_array(v);
-	if (!strcmp(type, "object"))
-		return json_is_object(v);
-	assert_string_equal(type, "null");
-	return json_is_null(v);
-}
-
-static bool valid(const json_t *schema, const json_t *v);
-
-static bool valid_type(const json_t *types, const json_t *v)
-{
-	size_t i;
-
-	if (json_is_string(types))
-		return is_type(v, json_string_value(types));
-	for (i = 0; i < json_array_size(types); i++)
-		if (is_type(v, json_string_value(json_array_get(types, i))))
-			return true;
-	return false;
-}
-
-static bool valid_properties(const json_t *schema, const json_t *v)
-{
-	const json_t *properties = json_object_get(schema, "properties");
-	const json_t *others = json_object_get(schema, "additionalProperties"), *value;
-	const char *key;
-
-	if (!json_is_object(v))
-		return true;
-	json_object_foreach((json_t *)v, key, value) {
-		const json_t *property = json_object_get(properties, key);
-
-		if (property ? !valid(property, value) : others && !valid(others, value))
-			return false;
-	}
-	return true;
-}
-
-static bool valid_required(const json_t *names, const json_t *v)
-{
-	size_t i;
-
-	for (i = 0; json_is_object(v) && i < json_array_size(names); i++)
-		if (!json_object_get(v, json_string_value(json_array_get(names, i))))
-			return false;
-	return true;
-}
-
-static bool valid_items(const json_t *items, const json_t *v)
-{
-	size_t i;
-
-	for (i = 0; json_is_array(v) && i < json_array_size(v); i++)
-		if (!valid(items, json_array_get(v, i)))
-			return false;
-	return true;
-}
-
-/* enum and anyOf: one of @choices. */
-static bool valid_choice(const json_t *choices, const json_t *v, bool schemas)
-{
-	size_t i;
-
-	for (i = 0; i < json_array_size(choices); i++) {
-		const json_t *choice = json_array_get(choices, i);
-
-		if (schemas ? valid(choice, v) : json_equal(choice, v))
-			return true;
-	}
-	return false;
-}
-
-static bool valid_ref(const char *ref, const json_t *v)
-{
-	static const char prefix[] = "#/$defs/";
-	const json_t *target;
-
-	assert_int_equal(strncmp(ref, prefix, sizeof(prefix) - 1), 0);
-	target = json_object_get(json_object_get(schema_root, "$defs"), ref + sizeof(prefix) - 1);
-	if (!target)
-		fail_msg("%s: no such definition", ref);
-	return valid(target, v);
-}
-
-static bool valid_keyword(const json_t *schema, const char *keyword, const json_t *arg, const json_t *v)
-{
-	if (!strcmp(keyword, "$ref"))
-		return valid_ref(json_string_value(arg), v);
-	if (!strcmp(keyword, "type"))
-		return valid_type(arg, v);
-	if (!strcmp(keyword, "const"))
-		return json_equal(arg, v);
-	if (!strcmp(keyword, "enum"))
-		return valid_choice(arg, v, false);
-	if (!strcmp(keyword, "anyOf"))
-		return valid_choice(arg, v, true);
-	if (!strcmp(keyword, "required"))
-		return valid_required(arg, v);
-	if (!strcmp(keyword, "properties") || !strcmp(keyword, "additionalProperties"))
-		return valid_properties(schema, v);
-	if (!strcmp(keyword, "items"))
-		return valid_items(arg, v);
-	if (!strcmp(keyword, "minItems"))
-		return !json_is_array(v) || json_array_size(v) >= (size_t)json_integer_value(arg);
-	if (!strcmp(keyword, "maxItems"))
-		return !json_is_array(v) || json_array_size(v) <= (size_t)json_integer_value(arg);
-	if (!strcmp(keyword, "minimum"))
-		return !json_is_number(v) || json_number_value(v) >= json_number_value(arg);
-	if (!strcmp(keyword, "maximum"))
-		return !json_is_number(v) || json_number_value(v) <= json_number_value(arg);
-	if (strcmp(keyword, "$schema") && strcmp(keyword, "title") && strcmp(keyword, "description") &&
-	    strcmp(keyword, "$defs"))
-		fail_msg("%s: this test does not know the keyword", keyword);
-	return true;
-}
-
 static bool valid(const json_t *schema, const json_t *v)
 {
-	const char *keyword;
-	const json_t *arg;
-
-	if (json_is_boolean(schema))
-		return json_is_true(schema);
-	assert_true(json_is_object(schema));
-	json_object_foreach((json_t *)schema, keyword, arg) {
-		if (!valid_keyword(schema, keyword, arg, v))
-			return false;
-	}
-	return true;
+	return json_schema_valid(schema_root, schema, v);
 }
 
 static json_t *load(const char *s)
@@ -898,19 +762,15 @@ static json_t *load(const char *s)
 
 static int load_schema(void **state)
 {
-	json_error_t err;
-
 	(void)state;
-	schema_root = json_load_file(SIMBENCH_SOURCE_DIR "/docs/results.schema.json", JSON_REJECT_DUPLICATES, &err);
-	if (!schema_root)
-		fail_msg("docs/results.schema.json:%d: %s", err.line, err.text);
+	schema_root = json_schema_load("results.schema.json");
 	return 0;
 }
 
 static int free_schema(void **state)
 {
 	(void)state;
-	json_decref((json_t *)schema_root);
+	json_schema_free_all();
 	return 0;
 }
 
