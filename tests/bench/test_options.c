@@ -1254,8 +1254,8 @@ static void test_completion(void **state)
 
 	(void)state;
 	assert_non_null(strstr(text, "\t--policy) words=\"pt legacy always dynamic static\" ;;\n"));
-	assert_non_null(strstr(
-		text, "\t\twords=\"run lockbench pingpong fit mapbench crosscheck calibrate sweep merge validate compare plot --help --version\"\n"));
+	assert_non_null(strstr(text, "\t\twords=\"run lockbench pingpong fit mapbench crosscheck calibrate sweep "
+				     "merge validate compare plot --help --version\"\n"));
 	assert_non_null(strstr(text, "\t\tpingpong)\n\t\t\twords=\"--seed "));
 	assert_non_null(strstr(text, " --ats --no-ats "));
 	assert_non_null(strstr(text, "\t--ats) [[ $equals ]] && words=\"yes no\" ;;\n"));
@@ -1287,6 +1287,195 @@ static void test_copy(void **state)
 	assert_string_equal(options_origin(&copy, OPTION_cm), "--cm");
 	assert_int_equal(copy.scope, S_RUN);
 	options_free(&copy);
+}
+
+/* ---- sections and files that a caller takes ---- */
+
+struct taken {
+	char text[1024];    /* "[section]" and "key=value@line " of each call */
+	const char *refuse; /* a key */
+};
+
+static int note_pair(void *arg, const struct options_ini_pair *pair, struct options_error *err)
+{
+	struct taken *t = arg;
+	const char *line = strrchr(pair->where, ':');
+	size_t used = strlen(t->text);
+
+	assert_non_null(line);
+	if (!pair->key) {
+		assert_null(pair->value);
+		snprintf(t->text + used, sizeof(t->text) - used, "[%s]%s ", pair->section, line);
+		return 0;
+	}
+	snprintf(t->text + used, sizeof(t->text) - used, "%s.%s=%s%s ", pair->section, pair->key, pair->value,
+		 line);
+	if (t->refuse && !strcmp(pair->key, t->refuse))
+		return option_error(err, "%s: not %s", pair->where, pair->key);
+	return 0;
+}
+
+/* A caller's input for the text, as if it was its default file. */
+static struct options_input taking(struct taken *t, const char *text)
+{
+	memset(t, 0, sizeof(*t));
+	return (struct options_input){
+		.scope = S_RUN,
+		.positional = true,
+		.config_args = true,
+		.default_ini = text,
+		.default_name = "d.ini",
+		.take_pair = note_pair,
+		.take_arg = t,
+	};
+}
+
+static void test_take_pair(void **state)
+{
+	static const char text[] = "[sweep]\n"
+				   "devices = 1,\n"
+				   "\t2,\n"
+				   "\t4\n"
+				   "anything at all = [a, b]\n"
+				   "[simbench]\n"
+				   "devices = 3\n"
+				   "[plot one two]\n"
+				   "[calibration]\n"
+				   "local = 1\n"
+				   "[claim x]\n"
+				   "devices = 1\n"
+				   "devices = 2\n";
+	struct taken t;
+	struct options_input in = taking(&t, text);
+	struct options_error err;
+	struct options o;
+
+	(void)state;
+	if (parse_list(&o, &in, &err, NO_ARGS))
+		fail_msg("%s", err.msg);
+	/* Keys and their repetition are the caller's business. */
+	assert_string_equal(t.text,
+			    "[sweep]:1 sweep.devices=1,2,4:2 sweep.anything at all=[a, b]:5 [plot one two]:8 "
+			    "[claim x]:11 claim x.devices=1:12 claim x.devices=2:13 ");
+	assert_int_equal(o.devices, 3);
+	assert_string_equal(options_origin(&o, OPTION_devices), "built-in d.ini:7");
+	assert_false(options_given(&o, OPTION_devices));
+	options_free(&o);
+
+	/* Nobody takes them: they are passed over. */
+	in.take_pair = NULL;
+	assert_int_equal(parse_list(&o, &in, &err, NO_ARGS), 0);
+	assert_int_equal(o.devices, 3);
+	options_free(&o);
+}
+
+static void test_take_pair_errors(void **state)
+{
+	static const struct {
+		const char *text, *msg;
+	} cases[] = {
+		{ "[sweep]\nbad = 1\nworse = 1\n", "built-in d.ini:2: not bad" },
+		{ "[sweep]\nbad = 1,\n\t2\n[simbench]\ndevices = 0\n", "built-in d.ini:2: not bad" },
+		{ "[sweep]\nbad = 1\n[nonsense]\n", "built-in d.ini:2: not bad" },
+		{ "[sweep]\ngood = 1\n[simbench]\ndevices = 0\nbad = 1\n",
+		  "built-in d.ini:4: devices = 0: out of range: allowed 1 to 4096" },
+		{ "[sweeps]\n", "built-in d.ini:1: unknown section sweeps: did you mean sweep?" },
+		{ "[claims]\n", "built-in d.ini:1: unknown section claims: did you mean claim?" },
+		{ "[sweep]\ngood = 1\n  good = 2\n",
+		  "built-in d.ini:3: the line is indented: only a value that ended in a comma goes on like this" },
+	};
+	struct options_error err;
+	struct taken t;
+	struct options o;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct options_input in = taking(&t, cases[i].text);
+
+		t.refuse = "bad";
+		assert_int_equal(parse_list(&o, &in, &err, NO_ARGS), -EINVAL);
+		assert_string_equal(err.msg, cases[i].msg);
+		options_free(&o);
+	}
+}
+
+/* Arguments that are files: before --config, in place of the default one. */
+static void test_config_args(void **state)
+{
+	static const char first[] = "[simbench]\ndevices = 5\njobs = 5\niodepth = 5\n[sweep]\na = 1\n";
+	static const char second[] = "[simbench]\njobs = 6\niodepth = 6\n[sweep]\nb = 2\n";
+	static const char third[] = "[simbench]\niodepth = 7\n[sweep]\nc = 3\n";
+	char paths[3][32], origin[64];
+	struct taken t;
+	struct options_input in = taking(&t, "[simbench]\ndevices = 9\nqueues = 9\n[sweep]\nd = 4\n");
+	struct options_error err;
+	struct options o;
+
+	(void)state;
+	write_file(paths[0], first, sizeof(first) - 1);
+	write_file(paths[1], second, sizeof(second) - 1);
+	write_file(paths[2], third, sizeof(third) - 1);
+	if (parse_list(&o, &in, &err, ARGS("-c", paths[2], paths[0], paths[1], "--seed", "8")))
+		fail_msg("%s", err.msg);
+	assert_string_equal(t.text, "[sweep]:5 sweep.a=1:6 [sweep]:4 sweep.b=2:5 [sweep]:3 sweep.c=3:4 ");
+	assert_int_equal(o.args.count, 2);
+	assert_int_equal(o.devices, 5);
+	assert_int_equal(o.jobs, 6);
+	assert_int_equal(o.iodepth, 7);
+	assert_int_equal(o.seed, 8);
+	assert_int_equal(o.queues, 0);
+	snprintf(origin, sizeof(origin), "%s:2", paths[1]);
+	assert_string_equal(options_origin(&o, OPTION_jobs), origin);
+	options_free(&o);
+
+	/* --config alone does not stand for the default one. */
+	in = taking(&t, in.default_ini);
+	assert_int_equal(parse_list(&o, &in, &err, ARGS("-c", paths[1])), 0);
+	assert_string_equal(t.text, "[sweep]:4 sweep.d=4:5 [sweep]:4 sweep.b=2:5 ");
+	assert_int_equal(o.queues, 9);
+	assert_int_equal(o.jobs, 6);
+	options_free(&o);
+
+	/* Not files, unless the caller says so. */
+	in = taking(&t, in.default_ini);
+	in.config_args = false;
+	assert_int_equal(parse_list(&o, &in, &err, ARGS(paths[0])), 0);
+	assert_string_equal(t.text, "");
+	assert_int_equal(o.args.count, 1);
+	options_free(&o);
+	in.config_args = true;
+	assert_int_equal(parse_list(&o, &in, &err, ARGS("/nonexistent/a.ini")), -EINVAL);
+	assert_string_equal(err.msg, "/nonexistent/a.ini: cannot open: No such file or directory");
+	options_free(&o);
+	for (int i = 0; i < 3; i++)
+		unlink(paths[i]);
+}
+
+/* As a machine is named in an INI file. */
+static void test_machine_beside(void **state)
+{
+	static const struct {
+		const char *path, *machine, *wanted;
+	} cases[] = {
+		{ "/tmp/a.ini", "m.xml", "/tmp/m.xml" },
+		{ "/tmp/a.ini", "./m", "/tmp/./m" },
+		{ "/tmp/a.ini", "/m.xml", "/m.xml" },
+		{ "/tmp/a.ini", "package:1 core:2 pu:1", "package:1 core:2 pu:1" },
+		{ "/a.ini", "m.xml", "/m.xml" },
+		{ NULL, "m.xml", "m.xml" },
+		{ "/nonexistent/a.ini", "m.xml", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *machine = option_machine_beside(cases[i].path, cases[i].machine);
+
+		if (cases[i].wanted)
+			assert_string_equal(machine, cases[i].wanted);
+		else
+			assert_null(machine);
+		free(machine);
+	}
 }
 
 /* --- anything at all --- */
@@ -1489,6 +1678,10 @@ int main(void)
 		cmocka_unit_test(test_man),
 		cmocka_unit_test(test_completion),
 		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_take_pair),
+		cmocka_unit_test(test_take_pair_errors),
+		cmocka_unit_test(test_config_args),
+		cmocka_unit_test(test_machine_beside),
 		cmocka_unit_test(test_random_command_lines),
 		cmocka_unit_test(test_random_ini),
 	};
