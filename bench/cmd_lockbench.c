@@ -49,30 +49,34 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* One CPU each, ascending. Returns -1 to go on, or an exit code. */
-static int place_cpus(struct lock_run *run)
+/* One CPU each, ascending. Returns 0, -ENOMEM, or -EINVAL with @err filled in. */
+static int place_cpus(struct lock_run *run, struct options_error *err)
 {
 	const struct options *o = run->options;
 	uint32_t count = (uint32_t)o->cpus, i;
-	char err[TOPOLOGY_ERR_SIZE];
 	int ret;
 
-	if (count > run->topology.pu_count)
-		return cmd_fail(EXIT_USAGE, "--cpus %u: the machine has %u CPUs (--machine %s)", count,
-				run->topology.pu_count, o->machine);
+	if (count > run->topology.pu_count) {
+		snprintf(err->msg, sizeof(err->msg), "--cpus %u: the machine has %u CPUs (--machine %s)", count,
+			 run->topology.pu_count, o->machine);
+		return -EINVAL;
+	}
 	run->pus = calloc(count, sizeof(*run->pus));
 	if (!run->pus)
-		return cmd_fail(EXIT_FAILED, "out of memory");
-	ret = topology_place(&run->topology, o->placement, count, run->pus, err, sizeof(err));
+		return -ENOMEM;
+	ret = topology_place(&run->topology, o->placement, count, run->pus, err->msg, sizeof(err->msg));
 	if (ret)
-		return cmd_fail(ret == -ENOMEM ? EXIT_FAILED : EXIT_USAGE, "%s", err);
+		return ret == -ENOMEM ? ret : -EINVAL;
 	/* A list that is too short starts over, with the first of those behind it. */
-	for (i = 1; i < count; i++)
-		if (run->pus[i] == run->pus[0])
-			return cmd_fail(EXIT_USAGE, "--cpus %u: --placement %s names %u CPUs", count, o->placement,
-					i);
+	for (i = 1; i < count; i++) {
+		if (run->pus[i] == run->pus[0]) {
+			snprintf(err->msg, sizeof(err->msg), "--cpus %u: --placement %s names %u CPUs", count,
+				 o->placement, i);
+			return -EINVAL;
+		}
+	}
 	qsort(run->pus, count, sizeof(*run->pus), by_number);
-	return -1;
+	return 0;
 }
 
 static void run_repetition(void *arg, uint64_t i)
@@ -312,14 +316,13 @@ static int simulate(struct lock_run *run, struct runner *runner, struct lock_sum
 	return EXIT_OK;
 }
 
-/* Returns -1 to go on, or an exit code with a message printed; lock_run_destroy() in either case. */
-static int lock_run_init(struct lock_run *run, const struct cmd_context *ctx, struct options *o)
+/* Returns 0, -ENOMEM, or -EINVAL with @err filled in; lock_run_destroy() in either case. */
+static int lock_run_prepare(struct lock_run *run, volatile sig_atomic_t *interrupted, struct options *o,
+			    struct options_error *err)
 {
-	char err[TOPOLOGY_ERR_SIZE];
 	int ret;
 
 	*run = (struct lock_run){
-		.ctx = ctx,
 		.options = o,
 		.run = o->engine == ENGINE_NATIVE ? native_lockbench_run : lockbench_run,
 		.params = {
@@ -328,16 +331,24 @@ static int lock_run_init(struct lock_run *run, const struct cmd_context *ctx, st
 			.think_dist = o->think_dist,
 			.data_lines = (uint32_t)o->data_lines,
 			.iterations = o->iterations,
-			.interrupted = ctx->interrupted,
+			.interrupted = interrupted,
 		},
 		.reps = calloc(o->repetitions, sizeof(*run->reps)),
 	};
-	ret = run->reps ? topology_load(&run->topology, o->machine, err, sizeof(err)) : -ENOMEM;
-	if (ret == -ENOMEM)
-		return cmd_fail(EXIT_FAILED, "out of memory");
+	ret = run->reps ? topology_load(&run->topology, o->machine, err->msg, sizeof(err->msg)) : -ENOMEM;
 	if (ret)
-		return cmd_fail(EXIT_USAGE, "%s", err);
-	return place_cpus(run);
+		return ret == -ENOMEM ? ret : -EINVAL;
+	return place_cpus(run, err);
+}
+
+/* Returns -1 to go on, or an exit code with a message printed; lock_run_destroy() in either case. */
+static int lock_run_init(struct lock_run *run, const struct cmd_context *ctx, struct options *o)
+{
+	struct options_error err = { "" };
+	int ret = lock_run_prepare(run, ctx->interrupted, o, &err);
+
+	run->ctx = ctx;
+	return ret ? cmd_refuse(ret, &err) : -1;
 }
 
 static void lock_run_destroy(struct lock_run *run)
@@ -345,6 +356,15 @@ static void lock_run_destroy(struct lock_run *run)
 	topology_destroy(&run->topology);
 	free(run->reps);
 	free(run->pus);
+}
+
+int lockbench_check(struct options *o, struct options_error *err)
+{
+	struct lock_run run;
+	int ret = lock_run_prepare(&run, NULL, o, err);
+
+	lock_run_destroy(&run);
+	return ret;
 }
 
 int lockbench_point(const struct cmd_context *ctx, struct options *o, json_t **result)

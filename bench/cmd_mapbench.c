@@ -61,30 +61,31 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* One CPU each, ascending; several threads to a CPU only where they may share. -1 to go on, or an exit code. */
-static int place_threads(struct map_run *run)
+/* One CPU each, ascending; several threads to a CPU only where they may share. 0, -ENOMEM, or -EINVAL with @err. */
+static int place_threads(struct map_run *run, struct options_error *err)
 {
 	const struct options *o = run->options;
 	uint32_t count = (uint32_t)o->map_threads, distinct = 1, i;
-	char err[TOPOLOGY_ERR_SIZE];
 	int ret;
 
 	run->pus = calloc(count, sizeof(*run->pus));
 	if (!run->pus)
-		return out_of_memory();
-	ret = topology_place(&run->scenario.topology, o->placement, count, run->pus, err, sizeof(err));
+		return -ENOMEM;
+	ret = topology_place(&run->scenario.topology, o->placement, count, run->pus, err->msg, sizeof(err->msg));
 	if (ret)
-		return ret == -ENOMEM ? out_of_memory() : cmd_fail(EXIT_USAGE, "%s", err);
+		return ret == -ENOMEM ? ret : -EINVAL;
 	qsort(run->pus, count, sizeof(*run->pus), by_number);
 	for (i = 1; i < count; i++)
 		distinct += run->pus[i] != run->pus[i - 1];
-	if (distinct < count && !(o->oversubscribe && o->engine == ENGINE_NATIVE))
-		return cmd_fail(EXIT_USAGE,
-				"-t/--map-threads %u: there are %u CPUs for them (--machine %s, "
-				"--placement %s)%s",
-				count, distinct, o->machine, o->placement,
-				o->engine == ENGINE_NATIVE ? "; --oversubscribe lets threads share them" : "");
-	return -1;
+	if (distinct < count && !(o->oversubscribe && o->engine == ENGINE_NATIVE)) {
+		snprintf(err->msg, sizeof(err->msg),
+			 "-t/--map-threads %u: there are %u CPUs for them (--machine %s, "
+			 "--placement %s)%s",
+			 count, distinct, o->machine, o->placement,
+			 o->engine == ENGINE_NATIVE ? "; --oversubscribe lets threads share them" : "");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static void set_params(struct map_run *run)
@@ -453,23 +454,31 @@ static int simulate(struct map_run *run, struct runner *runner, struct map_summa
 	return summarize(run, summary) ? out_of_memory() : EXIT_OK;
 }
 
-/* Returns -1 to go on, or an exit code with a message printed; map_run_destroy() in either case. */
-static int map_run_init(struct map_run *run, const struct cmd_context *ctx, struct options *o)
+/* Returns 0, -ENOMEM, or -EINVAL with @err filled in; map_run_destroy() in either case. */
+static int map_run_prepare(struct map_run *run, struct options *o, struct options_error *err)
 {
-	struct options_error err = { "" };
 	int ret;
 
 	*run = (struct map_run){
-		.ctx = ctx,
 		.options = o,
 		.run = o->engine == ENGINE_NATIVE ? native_mapbench_run : mapbench_run,
 		.reps = calloc(o->repetitions, sizeof(*run->reps)),
 	};
-	ret = run->reps ? scenario_init(&run->scenario, o, &err) : -ENOMEM;
+	ret = run->reps ? scenario_init(&run->scenario, o, err) : -ENOMEM;
+	return ret ? ret : place_threads(run, err);
+}
+
+/* Returns -1 to go on, or an exit code with a message printed; map_run_destroy() in either case. */
+static int map_run_init(struct map_run *run, const struct cmd_context *ctx, struct options *o)
+{
+	struct options_error err = { "" };
+	int ret = map_run_prepare(run, o, &err);
+
 	if (ret)
-		return ret == -ENOMEM ? out_of_memory() : cmd_fail(EXIT_USAGE, "%s", err.msg);
+		return cmd_refuse(ret, &err);
+	run->ctx = ctx;
 	set_params(run);
-	return place_threads(run);
+	return -1;
 }
 
 static void map_run_destroy(struct map_run *run)
@@ -481,6 +490,15 @@ static void map_run_destroy(struct map_run *run)
 	free(run->reps);
 	free(run->pus);
 	scenario_destroy(&run->scenario);
+}
+
+int mapbench_check(struct options *o, struct options_error *err)
+{
+	struct map_run run;
+	int ret = map_run_prepare(&run, o, err);
+
+	map_run_destroy(&run);
+	return ret;
 }
 
 int mapbench_point(const struct cmd_context *ctx, struct options *o, json_t **result)

@@ -135,6 +135,15 @@ out:
 	return code;
 }
 
+int run_check(struct options *o, struct options_error *err)
+{
+	struct scenario s;
+	int ret = scenario_init(&s, o, err);
+
+	scenario_destroy(&s);
+	return ret;
+}
+
 int cmd_run(const struct cmd_context *ctx, int argc, char **args)
 {
 	struct options_error err = { "" };

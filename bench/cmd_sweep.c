@@ -53,6 +53,8 @@ static json_t *make_record(const struct sweeper *s, uint64_t index, int *code)
 	struct options o;
 	int ret = sweep_point(&s->sweep, &s->base, index, &o, &err);
 
+	if (!ret && s->sweep.skip_invalid)
+		ret = point_check(s->sweep.command, &o, &err);
 	if (ret == -EINVAL && s->sweep.skip_invalid) {
 		record = sweep_record_json(&s->sweep, index, NULL, err.msg);
 	} else if (ret) {
@@ -129,17 +131,40 @@ static int list_todo(struct sweeper *s)
 	return EXIT_OK;
 }
 
+/*
+ * Whether the machine and its CPUs may be others than at a point that comes before, in whatever shard: looking at
+ * them takes time.
+ */
+static bool may_place_otherwise(const struct sweep *sweep, uint64_t index)
+{
+	bool depends[SWEEP_MAX_AXES] = { false };
+	uint32_t i;
+
+	for (i = 0; i < sweep->axis_count; i++)
+		depends[sweep->axes[i].group] |= point_check_depends(sweep->axes[i].option);
+	for (i = 0; i < sweep->axis_count; i++)
+		if (!depends[sweep->axes[i].group] && sweep_value(sweep, index, i))
+			return false;
+	return true;
+}
+
 /* All of them before the first one runs, or has a directory: a slip should not show after a night. */
 static int check_points(const struct sweeper *s)
 {
 	struct options_error err = { "" };
 	uint64_t index;
 
-	for (index = s->shard; index < s->sweep.count && !s->sweep.skip_invalid; index += s->shards) {
+	for (index = 0; index < s->sweep.count && !s->sweep.skip_invalid; index++) {
+		bool place = may_place_otherwise(&s->sweep, index);
 		struct options o;
 		char text[256];
-		int ret = sweep_point(&s->sweep, &s->base, index, &o, &err);
+		int ret;
 
+		if (!place && index % s->shards != s->shard)
+			continue;
+		ret = sweep_point(&s->sweep, &s->base, index, &o, &err);
+		if (!ret && place)
+			ret = point_check(s->sweep.command, &o, &err);
 		options_free(&o);
 		if (ret == -EINVAL)
 			return cmd_fail(EXIT_USAGE, "point %llu (%s): %s; invalid = skip leaves such points out",

@@ -5,10 +5,11 @@ static const struct {
 	unsigned int scope;
 	const char *throughput;
 	int (*simulate)(const struct cmd_context *ctx, struct options *o, struct json_t **result);
+	int (*check)(struct options *o, struct options_error *err);
 } commands[] = {
-	[POINT_RUN] = { S_RUN, "throughput_mib_s", run_point },
-	[POINT_LOCKBENCH] = { S_LOCK, "acquisitions_per_s", lockbench_point },
-	[POINT_MAPBENCH] = { S_MAP, "maps_per_s", mapbench_point },
+	[POINT_RUN] = { S_RUN, "throughput_mib_s", run_point, run_check },
+	[POINT_LOCKBENCH] = { S_LOCK, "acquisitions_per_s", lockbench_point, lockbench_check },
+	[POINT_MAPBENCH] = { S_MAP, "maps_per_s", mapbench_point, mapbench_check },
 };
 
 unsigned int point_scope(enum point_command command)
@@ -36,4 +37,31 @@ int point_simulate(const struct cmd_context *ctx, enum point_command command, co
 	code = commands[command].simulate(ctx, &own, result);
 	options_free(&own);
 	return code;
+}
+
+int point_check(enum point_command command, const struct options *o, struct options_error *err)
+{
+	struct options own;
+	int ret = options_copy(&own, o);
+
+	if (!ret)
+		ret = commands[command].check(&own, err);
+	options_free(&own);
+	return ret;
+}
+
+bool point_check_depends(unsigned int id)
+{
+	switch (id) {
+	case OPTION_machine:
+	case OPTION_placement:
+	case OPTION_engine:
+	case OPTION_oversubscribe:
+	case OPTION_devices:
+	case OPTION_jobs:
+	case OPTION_cpus:
+	case OPTION_map_threads:
+		return true;
+	}
+	return false;
 }

@@ -36,9 +36,25 @@ const char *point_throughput(enum point_command command);
 int point_simulate(const struct cmd_context *ctx, enum point_command command, const struct options *o,
 		   struct json_t **result);
 
+/**
+ * point_check - see what point_simulate() would refuse: a machine that is none, and CPUs that it does not have
+ * @command: what would run
+ * @o: as there
+ * @err: receives what is wrong
+ *
+ * Returns 0, -ENOMEM, or -EINVAL with @err filled in.
+ */
+int point_check(enum point_command command, const struct options *o, struct options_error *err);
+
+/* Whether the option @id can make a difference to that. */
+bool point_check_depends(unsigned int id);
+
 /* The same for one of the commands, with @o->threads at a time. */
 int run_point(const struct cmd_context *ctx, struct options *o, struct json_t **result);
 int lockbench_point(const struct cmd_context *ctx, struct options *o, struct json_t **result);
 int mapbench_point(const struct cmd_context *ctx, struct options *o, struct json_t **result);
+int run_check(struct options *o, struct options_error *err);
+int lockbench_check(struct options *o, struct options_error *err);
+int mapbench_check(struct options *o, struct options_error *err);
 
 #endif

@@ -277,10 +277,10 @@ static bool turn(struct odometer *m)
 static void test_numbers(void **state)
 {
 	uint64_t rng = 0x9e3779b97f4a7c15, index;
+	uint32_t position[ODOMETER_AXES], i;
 	struct odometer m;
 	struct loaded l;
 	int round;
-	uint32_t i;
 
 	(void)state;
 	for (round = 0; round < 300; round++) {
@@ -290,9 +290,12 @@ static void test_numbers(void **state)
 		index = 0;
 		do {
 			assert_true(index < l.s.count);
-			for (i = 0; i < m.count; i++)
+			for (i = 0; i < m.count; i++) {
 				if (sweep_value(&l.s, index, i) != m.at[m.wheel[i]])
 					fail_msg("%s: point %d, axis %u", m.text, (int)index, i);
+				position[l.s.axes[i].group] = m.at[m.wheel[i]];
+			}
+			assert_int_equal(sweep_index(&l.s, position), index);
 			index++;
 		} while (turn(&m));
 		assert_int_equal(index, l.s.count);
