@@ -545,7 +545,7 @@ int claim_evaluate(const struct claim *claim, const json_t *scenario, const json
 
 	if (ret)
 		return ret;
-	*v = (struct claim_value){ m.estimate.mean, m.estimate.ci95, m.count, m.exact };
+	*v = (struct claim_value){ m.estimate.mean, m.estimate.ci95, (double)(m.count - 1), m.count, m.exact };
 	return against ? relate(claim, &m, against, v, err) : 0;
 }
 
@@ -573,6 +573,7 @@ enum claim_verdict claim_judge(const struct claim *claim, const struct claim_val
 		room = fmin(v->value - claim->low, claim->high - v->value);
 	else
 		room = fmax(claim->low - v->value, v->value - claim->high);
-	*repetitions = room > 0 ? stats_repetitions_needed(v->ci95, v->count, room) : UINT64_MAX;
+	*repetitions = room > 0 ? stats_repetitions_needed(v->ci95, v->df, v->count, room) : UINT64_MAX;
 	return CLAIM_UNDECIDED;
 }
+	v->df = c.df;

@@ -61,6 +61,7 @@ struct claim_value {
 struct claims {
 	struct claim *claims;
 	uint32_t count;
+	double df;	/* of the interval */
 	struct claim_scenario *scenarios; /* each once */
 	uint32_t scenario_count;
 	struct json_t *text; /* what the file says, until claims_finish() has looked at it */
@@ -116,8 +117,8 @@ int claim_evaluate(const struct claim *claim, const struct json_t *scenario, con
 
 /**
  * claim_judge - what a value with its interval says to a claim
- * @repetitions: receives for CLAIM_UNDECIDED how many would decide at this value and spread; UINT64_MAX where none
- * would
+ * @repetitions: receives for CLAIM_UNDECIDED how many would decide at this value and spread, 2 where there is only
+ * one, which has no spread; UINT64_MAX where none would
  *
  * Confirmed when all of the interval is within the claim, refuted when none of it is.
  */

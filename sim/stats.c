@@ -69,6 +69,16 @@ void stats_summarize(const uint64_t *values, size_t count, struct stats_summary 
 	s->ci95 = stats_t95(count - 1) * sqrt(variance / (double)count);
 }
 
+/*
+ * The quantile for degrees of freedom that need not be whole: rounded down, as the table's own steps are, so that
+ * the interval is never too narrow. What only the last bits keep from being whole is.
+ */
+static double t95_of(double df)
+{
+	df += df * 1e-9;
+	return stats_t95(df < 1 ? 1 : df < 1e9 ? (size_t)df : 1000000000);
+}
+
 /* With the variances of the two parts of a standard error, and their degrees of freedom. */
 static void combine(struct stats_comparison *c, double va, uint64_t na, double vb, uint64_t nb)
 {
@@ -83,8 +93,7 @@ static void combine(struct stats_comparison *c, double va, uint64_t na, double v
 	if (denominator <= 0)
 		return;
 	c->df = (va + vb) * (va + vb) / denominator;
-	/* Rounded down, as the table's own steps are: never too narrow. At least 1 but for the last bits. */
-	c->ci95 = c->stderror * stats_t95(c->df < 1 ? 1 : c->df < 1e9 ? (size_t)c->df : 1000000000);
+	c->ci95 = c->stderror * t95_of(c->df);
 }
 
 void stats_difference(const struct stats_mean *a, const struct stats_mean *b, struct stats_comparison *c)
@@ -110,28 +119,25 @@ double stats_welch_t(const struct stats_comparison *difference)
 	return difference->value > 0 ? INFINITY : difference->value < 0 ? -INFINITY : 0;
 }
 
-static double half_width(double stddev, uint64_t count)
+uint64_t stats_repetitions_needed(double ci95, double df, uint64_t count, double wanted)
 {
-	return stats_t95(count - 1) * stddev / sqrt((double)count);
-}
-
-uint64_t stats_repetitions_needed(double ci95, uint64_t count, double wanted)
-{
-	double stddev = ci95 * sqrt((double)count) / stats_t95(count - 1);
+	/* Of what one repetition each would have: the spread alone, and the degrees of freedom each one adds. */
+	double spread = ci95 / t95_of(df) * sqrt((double)count), df_each = df / (double)(count - 1);
+	const uint64_t most = 1000000000;
 	uint64_t low = 1, high = 2;
 
 	assert(count > 1 && wanted > 0);
-	while (half_width(stddev, high) > wanted) {
-		low = high;
-		high *= 2;
-		if (high > 1000000000)
+	while (t95_of(df_each * (double)(high - 1)) * spread / sqrt((double)high) > wanted) {
+		if (high == most)
 			return UINT64_MAX;
+		low = high;
+		high = 2 * high < most ? 2 * high : most;
 	}
 	/* The width falls with the count. */
 	while (high - low > 1) {
 		uint64_t middle = low + (high - low) / 2;
 
-		if (half_width(stddev, middle) > wanted)
+		if (t95_of(df_each * (double)(middle - 1)) * spread / sqrt((double)middle) > wanted)
 			low = middle;
 		else
 			high = middle;

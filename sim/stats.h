@@ -66,19 +66,20 @@ void stats_difference(const struct stats_mean *a, const struct stats_mean *b, st
 /* stats_ratio - b / a, with the interval of the delta method; @a's mean is not 0 */
 void stats_ratio(const struct stats_mean *a, const struct stats_mean *b, struct stats_comparison *c);
 
-/* stats_welch_t - the difference over its standard error; 0 for equal means, infinite for others without a spread
- */
+/* stats_welch_t - the difference over its standard error; 0 for equal means, infinite for others without spread */
 double stats_welch_t(const struct stats_comparison *difference);
 
 /**
  * stats_repetitions_needed - how many repetitions make an interval small enough
  * @ci95: half width of the interval that there is
- * @count: repetitions behind it, at least 2
+ * @df: its degrees of freedom: @count - 1, or those of a comparison
+ * @count: repetitions behind it, of each side of a comparison; at least 2
  * @wanted: half width that is wanted, above 0
  *
- * Takes the spread to stay as it is. Returns the smallest such number, or UINT64_MAX where it is beyond 10^9.
+ * Takes the spread to stay as it is. Returns the smallest such number from 2 on, or UINT64_MAX where it is beyond
+ * 10^9.
  */
-uint64_t stats_repetitions_needed(double ci95, uint64_t count, double wanted);
+uint64_t stats_repetitions_needed(double ci95, double df, uint64_t count, double wanted);
 
 /**
  * stats_spearman - Spearman's rank correlation, ties sharing their mean rank
