@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/gnuplot.h"
 #include "bench/options_table.h"
 #include "bench/runner.h"
 #include "bench/scenario.h"
@@ -33,8 +34,15 @@ int claims_take_pair(struct claims *c, const struct options_ini_pair *pair, stru
 		return 0;
 	name = pair->section + strlen(SECTION_NAME);
 	name += strspn(name, " \t");
-	if (!*name)
-		return option_error(err, "%s: a claim needs a name: [" SECTION_NAME " NAME]", pair->where);
+	if (!gnuplot_is_name(name))
+		return option_error(err,
+				    "%s: [" SECTION_NAME
+				    " NAME]: NAME can become that of a file: letters, digits and "
+				    "-_.+",
+				    pair->where);
+	if (!option_is_utf8(pair->where) ||
+	    (pair->key && !(option_is_utf8(pair->key) && option_is_utf8(pair->value))))
+		return option_error(err, "%s: not UTF-8", pair->where);
 	if (!c->text)
 		c->text = json_object();
 	section = json_object_get(c->text, name);
@@ -297,7 +305,8 @@ static int copy_texts(struct claim *claim, const char *name, const json_t *secti
 	claim->source = strdup(source ? source : "");
 	claim->measure = strdup(text_of(section, "measure"));
 	claim->claimed = strdup(text_of(section, "claimed"));
-	if (!claim->name || !claim->says || !claim->source || !claim->measure || !claim->claimed)
+	claim->where = strdup(place_of(section, "measure"));
+	if (!claim->where || !claim->name || !claim->says || !claim->source || !claim->measure || !claim->claimed)
 		return -ENOMEM;
 	claim->attach = !strcmp(claim->measure, "attach");
 	return 0;
@@ -324,15 +333,33 @@ static int read_claim(struct claims *c, struct claim *claim, const struct option
 	return ret;
 }
 
+/* What no scenario takes does nothing. A file may say more than its claims use; the command line means them. */
+static int check_given(const struct claims *c, const struct options *base, struct options_error *err)
+{
+	unsigned int scope = S_VALID, id;
+	uint32_t i;
+
+	for (i = 0; i < c->scenario_count; i++)
+		scope |= point_scope(c->scenarios[i].command);
+	for (id = 0; id < OPTION_COUNT; id++)
+		if (options_given(base, id) && !(option_row(id)->scope & scope))
+			return option_error(err, "%s: %s: no claim has a scenario that takes it",
+					    options_origin(base, id), option_row(id)->name);
+	return 0;
+}
+
 int claims_finish(struct claims *c, const struct options *base, struct options_error *err)
 {
 	size_t count = json_object_size(c->text);
 	json_t *section;
 	const char *name;
+	char file[300];
 	int ret = 0;
 
 	if (!count)
-		return option_error(err, "there is no section [" SECTION_NAME " NAME]");
+		return option_error(err, "%s: there is no section [" SECTION_NAME " NAME]",
+				    base->args.count ? option_quote(file, sizeof(file), base->args.v[0])
+						     : "configuration");
 	c->claims = calloc(count, sizeof(*c->claims));
 	if (!c->claims)
 		return -ENOMEM;
@@ -342,7 +369,7 @@ int claims_finish(struct claims *c, const struct options *base, struct options_e
 	}
 	json_decref(c->text);
 	c->text = NULL;
-	return ret;
+	return ret ? ret : check_given(c, base, err);
 }
 
 void claims_destroy(struct claims *c)
@@ -355,6 +382,7 @@ void claims_destroy(struct claims *c)
 		free(c->claims[i].source);
 		free(c->claims[i].measure);
 		free(c->claims[i].claimed);
+		free(c->claims[i].where);
 	}
 	for (i = 0; i < c->scenario_count; i++)
 		scenario_destroy_one(&c->scenarios[i]);
@@ -437,12 +465,26 @@ static int find_point(const struct claim_scenario *s, const struct sweep *sweep,
 		if (k == a->count || (known[a->group] && position[a->group] != k))
 			return option_error(err, "the sweep has no point with %s = %s%s",
 					    option_row(a->option)->name, *value ? value : "(none)",
-					    k == a->count ? "" : " and what goes with it there");
+					    k == a->count ? ""
+							  : " beside what the scenario has of the options that "
+							    "advance together with it");
 		known[a->group] = true;
 		position[a->group] = k;
 	}
 	*index = sweep_index(sweep, position);
 	return 0;
+}
+
+static int differ(const char *key, const json_t *mine, const json_t *theirs, struct options_error *err)
+{
+	char *a = json_dumps(mine, JSON_ENCODE_ANY | JSON_COMPACT);
+	char *b = theirs ? json_dumps(theirs, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+
+	option_error(err, "the scenario has %s = %.200s, and the points of the sweep have %.200s", key, a ? a : "",
+		     b ? b : "none");
+	free(a);
+	free(b);
+	return -EINVAL;
 }
 
 /* What is no axis has to be the sweep's. */
@@ -459,7 +501,7 @@ static int check_config(const struct claim_scenario *s, const struct sweep_dir *
 		if (ret || is_precision(key) || sweep_axis_of(&d->sweep, option_find(key)) ||
 		    json_equal(value, other))
 			continue;
-		ret = option_error(err, "the points of the sweep have another %s", key);
+		ret = differ(key, value, other, err);
 	}
 	json_decref(mine);
 	return ret;
@@ -469,7 +511,8 @@ int claims_from_sweep(const struct claim_scenario *s, const struct sweep_dir *d,
 		      struct options_error *err)
 {
 	json_t *record = NULL;
-	uint64_t index;
+	char point[512];
+	uint64_t index = 0;
 	int ret;
 
 	*result = NULL;
@@ -486,11 +529,15 @@ int claims_from_sweep(const struct claim_scenario *s, const struct sweep_dir *d,
 	json_decref(record);
 	if (ret == -ENOMEM)
 		return ret;
+	sweep_point_text(&d->sweep, index, point, sizeof(point));
+	if (ret == -ENOENT)
+		return option_error(err, "the sweep has not got to its point %llu yet: %s",
+				    (unsigned long long)index, point);
 	if (ret)
-		return option_error(err, "point %llu of the sweep is not there: %s", (unsigned long long)index,
-				    strerror(-ret));
+		return option_error(err, "point %llu of the sweep: %s", (unsigned long long)index, strerror(-ret));
 	return *result ? 0
-		       : option_error(err, "the sweep left point %llu out as invalid", (unsigned long long)index);
+		       : option_error(err, "the sweep left its point %llu out as invalid: %s",
+				      (unsigned long long)index, point);
 }
 
 /* ---- judging ---- */
@@ -501,11 +548,11 @@ static int get(const struct claim *claim, const json_t *result, struct measure *
 	int ret = measure_get(result, claim->attach ? "attached" : claim->measure, m);
 
 	if (ret == -ENODATA)
-		return option_error(err, "claim %s: the scenario's result has no value for %s", claim->name,
-				    claim->measure);
+		return option_error(err, "%s: measure = %s: the scenario's result has no value for it",
+				    claim->where, claim->measure);
 	if (ret)
-		return option_error(err, "claim %s: measure = %s: a result has no such value; it has %s",
-				    claim->name, claim->measure, measure_paths(result, paths, sizeof(paths)));
+		return option_error(err, "%s: measure = %s: a result has no such value; it has %s", claim->where,
+				    claim->measure, measure_paths(result, paths, sizeof(paths)));
 	return 0;
 }
 
@@ -525,12 +572,15 @@ static int relate(const struct claim *claim, const struct measure *m, const json
 		stats_difference(&a, &b, &c);
 	} else {
 		if (!(a.mean > 0 || a.mean < 0))
-			return option_error(err, "claim %s: %s of what it is against is 0", claim->name,
-					    claim->measure);
+			return option_error(err,
+					    "%s: measure = %s: of what it is against it is 0, and nothing is a "
+					    "share of that",
+					    claim->where, claim->measure);
 		stats_ratio(&a, &b, &c);
 	}
 	v->value = claim->relation == CLAIM_DROP_PCT ? 100 * (1 - c.value) : c.value;
 	v->ci95 = claim->relation == CLAIM_DROP_PCT ? 100 * c.ci95 : c.ci95;
+	v->df = c.df;
 	v->exact = m->exact && other.exact;
 	if (other.count < v->count)
 		v->count = other.count;
@@ -576,4 +626,3 @@ enum claim_verdict claim_judge(const struct claim *claim, const struct claim_val
 	*repetitions = room > 0 ? stats_repetitions_needed(v->ci95, v->df, v->count, room) : UINT64_MAX;
 	return CLAIM_UNDECIDED;
 }
-	v->df = c.df;

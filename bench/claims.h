@@ -9,11 +9,17 @@
  *   source = where it stands
  *   command = run | lockbench | mapbench       run unless said
  *   scenario = KEY=VALUE ...                   on top of [simbench]; a value with blanks in quotes
- *   measure = PATH | attach                    a value of the result (measure.h), or what attaching the devices
- * gives against = KEY=VALUE ...                    a second scenario, from [simbench] too, to which the first is
- * related as = drop_pct | ratio | difference         how: 100 (1 - scenario / against), scenario / against, or
- * scenario - against claimed = NUMBER | >= NUMBER | <= NUMBER   and for attach: accepted | refused tolerance =
- * NUMBER | NUMBER %              around a NUMBER; none unless said
+ *   measure = PATH                             a value of the result (measure.h)
+ *   measure = attach                           or whether the devices can be attached
+ *   against = KEY=VALUE ...                    a second scenario, from [simbench] too, that it is related to
+ *   as = drop_pct                              how: 100 (1 - scenario / against)
+ *   as = ratio                                 scenario / against
+ *   as = difference                            scenario - against
+ *   claimed = NUMBER | >= NUMBER | <= NUMBER
+ *   claimed = accepted | refused               for attach
+ *   tolerance = NUMBER | NUMBER %              around a NUMBER; none unless said
+ *
+ * NAME can be that of a file, because what is uncertain of a claim can be drawn.
  */
 #ifndef SIMBENCH_CLAIMS_H
 #define SIMBENCH_CLAIMS_H
@@ -45,6 +51,7 @@ struct claim_scenario {
 
 struct claim {
 	char *name, *says, *source, *measure, *claimed; /* as in the file; source may be "" */
+	char *where;					/* the measure stands, "file:12" */
 	uint32_t scenario, against;			/* in claims.scenarios */
 	bool attach;
 	enum claim_relation relation;
@@ -54,6 +61,7 @@ struct claim {
 /* A claim's value as simulated. */
 struct claim_value {
 	double value, ci95;
+	double df;	/* of the interval */
 	uint64_t count; /* repetitions of each scenario */
 	bool exact;	/* no spread is known, none is counted */
 };
@@ -61,7 +69,6 @@ struct claim_value {
 struct claims {
 	struct claim *claims;
 	uint32_t count;
-	double df;	/* of the interval */
 	struct claim_scenario *scenarios; /* each once */
 	uint32_t scenario_count;
 	struct json_t *text; /* what the file says, until claims_finish() has looked at it */

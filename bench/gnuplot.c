@@ -26,6 +26,12 @@ bool gnuplot_is_picture(const char *name)
 	       (!strcmp(name + length - 4, ".svg") || !strcmp(name + length - 4, ".png"));
 }
 
+bool gnuplot_is_name(const char *name)
+{
+	return *name && *name != '.' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+") == strlen(name);
+}
+
 FILE *gnuplot_open(void)
 {
 	return popen("exec env LC_ALL=C.UTF-8 gnuplot", "w");

@@ -68,6 +68,9 @@ bool gnuplot_exists(void);
 /* Whether @name can be that of a picture: ends in .svg or .png, and holds nothing that would need quoting. */
 bool gnuplot_is_picture(const char *name);
 
+/* Whether @name can be that of a picture without its ending: no directories, and nothing that needs quoting. */
+bool gnuplot_is_name(const char *name);
+
 /* A running gnuplot that takes commands, or NULL with errno set; and its end: 0 or -EIO. */
 FILE *gnuplot_open(void);
 int gnuplot_close(FILE *f);

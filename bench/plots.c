@@ -63,12 +63,6 @@ static int refuse(const json_t *keys, const char *key, struct options_error *err
 
 /* ---- the file ---- */
 
-static bool is_file_name(const char *name)
-{
-	return *name && *name != '.' &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+") == strlen(name);
-}
-
 static json_t *find_section(const json_t *plots, const char *name)
 {
 	size_t i;
@@ -91,7 +85,7 @@ int plots_take_pair(json_t **plots, const struct options_ini_pair *pair, struct 
 		return 0;
 	name = pair->section + strlen(SECTION_NAME);
 	name += strspn(name, " \t");
-	if (!is_file_name(name))
+	if (!gnuplot_is_name(name))
 		return option_error(err,
 				    "%s: [plot NAME]: NAME becomes the name of a file: letters, digits and -_.+",
 				    pair->where);
