@@ -41,7 +41,11 @@ int uncertain_draw(uint64_t seed, uint64_t low, uint64_t high, uint32_t paramete
 		/* The part order[i] of @draws equal ones, and anywhere in it. */
 		u128 from = span * order[i] / draws, to = span * (order[i] + 1) / draws;
 
-		values[i] = low + (uint64_t)from + (to > from + 1 ? rng_below(&rng, (uint64_t)(to - from)) : 0);
+		values[i] = low + (uint64_t)from;
+		if (to - from > UINT64_MAX)
+			values[i] += rng_next(&rng);
+		else if (to - from > 1)
+			values[i] += rng_below(&rng, (uint64_t)(to - from));
 	}
 	free(order);
 	return 0;
@@ -199,15 +203,24 @@ static void run_one(void *arg, uint64_t draw)
 
 /* ---- what decides ---- */
 
+struct drawn_value {
+	uint64_t drawn;
+	double value;
+	uint32_t draw;
+};
+
+/* Equal ones by draw, so that the order is everywhere the same. */
 static int by_drawn(const void *a, const void *b)
 {
-	const double *x = a, *y = b;
+	const struct drawn_value *x = a, *y = b;
 
-	return (x[0] > y[0]) - (x[0] < y[0]);
+	if (x->drawn != y->drawn)
+		return x->drawn < y->drawn ? -1 : 1;
+	return (x->draw > y->draw) - (x->draw < y->draw);
 }
 
-/* @pairs: room for two doubles a draw. */
-static int measure_effect(const struct uncertain *u, uint32_t p, const double *value, double *pairs,
+/* @sorted: room for the draws. */
+static int measure_effect(const struct uncertain *u, uint32_t p, const double *value, struct drawn_value *sorted,
 			  struct uncertain_effect *e)
 {
 	uint32_t n = u->draws, quarter = n / 4, i;
@@ -217,26 +230,25 @@ static int measure_effect(const struct uncertain *u, uint32_t p, const double *v
 	if (!parameter)
 		return -ENOMEM;
 	for (i = 0; i < n; i++) {
-		parameter[i] = (double)u->drawn[(size_t)p * n + i];
-		pairs[2 * i] = parameter[i];
-		pairs[2 * i + 1] = value[i];
+		sorted[i] = (struct drawn_value){ u->drawn[(size_t)p * n + i], value[i], i };
+		parameter[i] = (double)sorted[i].drawn;
 	}
 	ret = stats_spearman(parameter, value, n, &e->rho);
 	free(parameter);
-	qsort(pairs, n, 2 * sizeof(*pairs), by_drawn);
+	qsort(sorted, n, sizeof(*sorted), by_drawn);
 	e->low = e->high = 0;
 	for (i = 0; i < quarter; i++) {
-		e->low += pairs[2 * i + 1] / quarter;
-		e->high += pairs[2 * (n - 1 - i) + 1] / quarter;
+		e->low += sorted[i].value / quarter;
+		e->high += sorted[n - 1 - i].value / quarter;
 	}
 	return ret;
 }
 
 static int analyse(struct uncertain *u, const struct claims *claims)
 {
-	double *pairs = calloc(2UL * u->draws, sizeof(*pairs));
+	struct drawn_value *sorted = calloc(u->draws, sizeof(*sorted));
 	uint32_t i, p;
-	int ret = pairs ? 0 : -ENOMEM;
+	int ret = sorted ? 0 : -ENOMEM;
 
 	for (i = 0; !ret && i < claims->count; i++) {
 		struct uncertain_claim *c = &u->claims[i];
@@ -246,12 +258,12 @@ static int analyse(struct uncertain *u, const struct claims *claims)
 			c->mean += c->value[p] / u->draws;
 		}
 		for (p = 0; !ret && p < u->parameter_count; p++) {
-			ret = measure_effect(u, p, c->value, pairs, &c->effects[p]);
+			ret = measure_effect(u, p, c->value, sorted, &c->effects[p]);
 			if (fabs(c->effects[p].rho) > fabs(c->effects[c->decisive].rho))
 				c->decisive = p;
 		}
 	}
-	free(pairs);
+	free(sorted);
 	return ret;
 }
 
