@@ -162,14 +162,26 @@ static const char *claimed_text(const struct claim *claim, char *buf, size_t siz
 	return buf;
 }
 
+/* A count has no spread, and neither has one repetition. */
+static bool has_interval(const struct claim_value *v)
+{
+	return !v->exact && v->count > 1;
+}
+
 static const char *value_text(const struct claim *claim, const struct claim_value *v, char *buf, size_t size)
 {
+	/* Two digits of the interval, and the value as far as those go. */
+	double places = v->ci95 > 0 ? 1 - floor(log10(v->ci95)) : 9;
+
 	if (claim->attach)
 		snprintf(buf, size, "%s", v->value > 0 ? "accepted" : "refused");
-	else if (v->exact)
+	else if (!has_interval(v))
 		snprintf(buf, size, "%.5g", v->value);
+	else if (places > 6)
+		snprintf(buf, size, "%.7g +-%.2g", v->value, v->ci95);
 	else
-		snprintf(buf, size, "%.*g +-%.2g", fabs(v->value) < 1 ? 2 : 5, v->value, v->ci95);
+		snprintf(buf, size, "%.*f +-%.*f", places > 0 ? (int)places : 0, v->value,
+			 places > 0 ? (int)places : 0, v->ci95);
 	return buf;
 }
 
@@ -236,7 +248,9 @@ static void print_verdict(FILE *f, const struct validation *v, uint32_t i, bool 
 		value_text(claim, &verdict->value, value, sizeof(value)),
 		color ? verdict_color(verdict->verdict) : "", claim_verdict_name(verdict->verdict),
 		color ? "\033[0m" : "");
-	if (verdict->verdict == CLAIM_UNDECIDED && verdict->repetitions < UINT64_MAX)
+	if (verdict->verdict == CLAIM_UNDECIDED && !has_interval(&verdict->value))
+		fprintf(f, ": one repetition has no interval, it takes at least 2");
+	else if (verdict->verdict == CLAIM_UNDECIDED && verdict->repetitions < UINT64_MAX)
 		fprintf(f, ": about %llu repetitions would decide, here are %llu",
 			(unsigned long long)verdict->repetitions, (unsigned long long)verdict->value.count);
 	else if (verdict->verdict == CLAIM_UNDECIDED)
@@ -263,9 +277,8 @@ static void print_verdicts(FILE *f, const struct validation *v, bool color)
 	for (i = 0; i < v->claims.count; i++)
 		print_verdict(f, v, i, color);
 	fprintf(f,
-		"\n%u confirmed, %u refuted, %u undecided; +- of the simulated is its 95 %% confidence interval, "
-		"none where "
-		"it is a count\n",
+		"\n%u confirmed, %u refuted, %u undecided\n"
+		"+- of the simulated is its 95 %% confidence interval; a count has none\n",
 		count_verdicts(v, CLAIM_CONFIRMED), count_verdicts(v, CLAIM_REFUTED),
 		count_verdicts(v, CLAIM_UNDECIDED));
 }
@@ -275,13 +288,14 @@ static void print_share(FILE *f, const struct validation *v, uint32_t i, bool co
 	const struct claim *claim = &v->claims.claims[i];
 	const struct uncertain *u = &v->uncertain;
 	const struct uncertain_claim *c = &u->claims[i];
-	char claimed[64], measured[160];
+	char claimed[64], share[64], measured[160];
 	double low, high;
 
 	stats_proportion(c->holds, u->draws, &low, &high);
-	fprintf(f, "%s%-*s%s  %-16s %5.1f %% (%.0f-%.0f)  ", color ? "\033[1m" : "", name_width(&v->claims),
-		claim->name, color ? "\033[0m" : "", claimed_text(claim, claimed, sizeof(claimed)),
-		100.0 * (double)c->holds / u->draws, 100 * low, 100 * high);
+	snprintf(share, sizeof(share), "%.1f %% (%.0f-%.0f)", 100.0 * (double)c->holds / u->draws, 100 * low,
+		 100 * high);
+	fprintf(f, "%s%-*s%s  %-16s %-16s  ", color ? "\033[1m" : "", name_width(&v->claims), claim->name,
+		color ? "\033[0m" : "", claimed_text(claim, claimed, sizeof(claimed)), share);
 	if (!c->holds || c->holds == u->draws)
 		fprintf(f, "nothing: the same in every draw\n");
 	else if (!u->parameter_count || fabs(c->effects[c->decisive].rho) < chance_rho(u->draws))
@@ -304,8 +318,8 @@ static void print_uncertain(FILE *f, const struct validation *v, bool color)
 		print_share(f, v, i, color);
 	fprintf(f,
 		"\n%u draws of %u parameters that are assumed or fitted, each from its plausible range (Latin "
-		"hypercube); "
-		"in brackets the 95 %% interval of the share\n"
+		"hypercube)\n"
+		"in brackets the 95 %% confidence interval of the share\n"
 		"decided by: the parameter whose rank correlates most with the measured value\n"
 		"their ranges: simbench run --help; --output-format json has every draw, and simbench plot draws "
 		"it\n",
@@ -332,7 +346,7 @@ static json_t *verdict_json(const struct verdict *v)
 	bool more = v->verdict == CLAIM_UNDECIDED && v->repetitions < UINT64_MAX;
 
 	return json_pack("{s:{s:f, s:o, s:I}, s:s, s:o}", "simulated", "value", v->value.value, "ci95",
-			 v->value.exact ? json_null() : json_real(v->value.ci95), "repetitions",
+			 has_interval(&v->value) ? json_real(v->value.ci95) : json_null(), "repetitions",
 			 (json_int_t)v->value.count, "verdict", claim_verdict_name(v->verdict),
 			 "repetitions_to_decide", more ? json_integer((json_int_t)v->repetitions) : json_null());
 }
@@ -444,6 +458,15 @@ static int validate(struct validation *v)
 	return count_verdicts(v, CLAIM_CONFIRMED) == v->claims.count ? EXIT_OK : EXIT_REFUTED;
 }
 
+/* The parameters that are drawn are the model's: to real CPUs they mean nothing. */
+static int check_uncertain(const struct validation *v)
+{
+	if (v->options->uncertain && any_native(&v->claims))
+		return cmd_fail(EXIT_USAGE,
+				"--uncertain: draws parameters of the model, which engine = native has not");
+	return -1;
+}
+
 static int check_together(const struct options *o)
 {
 	if (o->args.count > 1)
@@ -487,6 +510,8 @@ int cmd_validate(const struct cmd_context *ctx, int argc, char **args)
 		ret = claims_finish(&v.claims, &o, &err);
 	if (ret)
 		code = cmd_refuse(ret, &err);
+	if (code < 0)
+		code = check_uncertain(&v);
 	if (code < 0 && o.show_config)
 		code = cmd_show_config(&o);
 	if (code < 0)
