@@ -12,9 +12,20 @@
 
 #define USAGE "Usage: simbench compare A B [OPTION...]    (each a JSON report or the directory of a sweep)"
 
+/* Of nothing there are no percents. */
 static double percent(const struct compare_point *p)
 {
-	return p->a.estimate.mean > 0 ? 100 * p->difference.value / p->a.estimate.mean : 0;
+	return p->a.estimate.mean > 0 ? 100 * p->difference.value / p->a.estimate.mean : NAN;
+}
+
+/* What there is not is a dash. */
+static const char *number(double v, bool known, const char *format, char *buf, size_t size)
+{
+	if (known && !isnan(v))
+		snprintf(buf, size, format, v);
+	else
+		snprintf(buf, size, "-");
+	return buf;
 }
 
 static int name_width(const struct compare *c)
@@ -56,11 +67,15 @@ static void print_text(FILE *f, const struct compare *c, const struct options *o
 		"in %", "t");
 	for (i = 0; i < c->count; i++) {
 		const struct compare_point *p = &c->points[i];
+		bool known = p->verdict != COMPARE_UNKNOWN;
+		char ci95[32], pct[32], t[32];
 
-		fprintf(f, "%-*s  %12.6g %12.6g %+12.5g %9.3g %+9.2f %8.2f  %s%s%s\n", width, p->name,
-			p->a.estimate.mean, p->b.estimate.mean, p->difference.value, p->difference.ci95, percent(p),
-			p->t, color ? verdict_color(p->verdict) : "", compare_verdict_name(p->verdict),
-			color ? "\033[0m" : "");
+		fprintf(f, "%-*s  %12.6g %12.6g %+12.5g %9s %9s %8s  %s%s%s\n", width, p->name, p->a.estimate.mean,
+			p->b.estimate.mean, p->difference.value,
+			number(p->difference.ci95, known, "%.3g", ci95, sizeof(ci95)),
+			number(percent(p), true, "%+.2f", pct, sizeof(pct)),
+			number(p->t, known, "%.2f", t, sizeof(t)), color ? verdict_color(p->verdict) : "",
+			compare_verdict_name(p->verdict), color ? "\033[0m" : "");
 	}
 	fprintf(f, "\n%u point%s: %u higher, %u lower, %u no difference", c->count, c->count == 1 ? "" : "s",
 		count_verdicts(c, COMPARE_HIGHER), count_verdicts(c, COMPARE_LOWER),
@@ -70,7 +85,9 @@ static void print_text(FILE *f, const struct compare *c, const struct options *o
 			count_verdicts(c, COMPARE_UNKNOWN));
 	fprintf(f, "\n+- is the 95 %% confidence interval of the difference, t is Welch's\n");
 	if (c->only_a || c->only_b)
-		fprintf(f, "%u points are in A only, %u in B only\n", c->only_a, c->only_b);
+		fprintf(f, "in A only: %u, in B only: %u\n", c->only_a, c->only_b);
+	if (c->valueless)
+		fprintf(f, "in both, but without a value in one: %u\n", c->valueless);
 }
 
 static json_t *real_or_null(double v)
@@ -78,14 +95,21 @@ static json_t *real_or_null(double v)
 	return isfinite(v) ? json_real(v) : json_null();
 }
 
+static json_t *side_json(const struct measure *m)
+{
+	return json_pack("{s:f, s:f, s:I}", "mean", m->estimate.mean, "ci95", m->estimate.ci95, "repetitions",
+			 (json_int_t)m->count);
+}
+
 static json_t *point_json(const struct compare_point *p)
 {
-	return json_pack("{s:s, s:{s:f, s:f, s:I}, s:{s:f, s:f, s:I}, s:f, s:f, s:f, s:f, s:o, s:s}", "point",
-			 p->name, "a", "mean", p->a.estimate.mean, "ci95", p->a.estimate.ci95, "repetitions",
-			 (json_int_t)p->a.count, "b", "mean", p->b.estimate.mean, "ci95", p->b.estimate.ci95,
-			 "repetitions", (json_int_t)p->b.count, "difference", p->difference.value, "ci95",
-			 p->difference.ci95, "percent", percent(p), "df", p->difference.df, "t", real_or_null(p->t),
-			 "verdict", compare_verdict_name(p->verdict));
+	double unknown = p->verdict == COMPARE_UNKNOWN ? NAN : 0;
+
+	return json_pack("{s:s, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:s}", "point", p->name, "a", side_json(&p->a),
+			 "b", side_json(&p->b), "difference", p->difference.value, "ci95",
+			 real_or_null(p->difference.ci95 + unknown), "percent", real_or_null(percent(p)), "df",
+			 real_or_null(p->difference.df + unknown), "t", real_or_null(p->t + unknown), "verdict",
+			 compare_verdict_name(p->verdict));
 }
 
 static json_t *results_of(const struct compare *c, const struct options *o)
@@ -99,9 +123,9 @@ static json_t *results_of(const struct compare *c, const struct options *o)
 			points = NULL;
 		}
 	}
-	return json_pack("[{s:s, s:s, s:s, s:s, s:I, s:I, s:o}]", "a", o->args.v[0], "b", o->args.v[1], "measure",
-			 c->measure, "differences", c->differences, "only_a", (json_int_t)c->only_a, "only_b",
-			 (json_int_t)c->only_b, "points", points);
+	return json_pack("[{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o}]", "a", o->args.v[0], "b", o->args.v[1],
+			 "measure", c->measure, "differences", c->differences, "only_a", (json_int_t)c->only_a,
+			 "only_b", (json_int_t)c->only_b, "valueless", (json_int_t)c->valueless, "points", points);
 }
 
 static int write_report(const struct cmd_context *ctx, const struct compare *c, const struct options *o)

@@ -39,7 +39,7 @@ static int open_set(struct result_set *s, const char *path, struct options_error
 	s->report = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
 	if (!s->report)
 		return error.line > 0 ? option_error(err, "%s:%d: %s", path, error.line, error.text)
-				      : option_error(err, "%s: %s", path, error.text);
+				      : option_error(err, "%s", error.text);
 	s->count = json_array_size(json_object_get(s->report, "results"));
 	if (!s->count || !json_is_object(json_object_get(s->report, "config")))
 		return option_error(err, "%s: not a report of simbench: it has no config or no results", path);
@@ -55,7 +55,8 @@ static const json_t *config_of(const struct result_set *s)
  * Result @i, and as a new reference what tells it from the others of its set. NULL in *@result where there is none.
  * *@owner is what the result is a part of.
  */
-static int get_result(const struct result_set *s, uint64_t i, json_t **owner, json_t **result, json_t **key)
+static int get_result(const struct result_set *s, uint64_t i, json_t **owner, json_t **result, json_t **key,
+		      struct options_error *err)
 {
 	int ret;
 
@@ -70,9 +71,15 @@ static int get_result(const struct result_set *s, uint64_t i, json_t **owner, js
 	ret = sweep_dir_read(&s->dir, i, owner);
 	if (ret == -ENOENT)
 		return 0;
+	if (ret == -EINVAL)
+		return option_error(err, "%s: its point %llu is damaged", s->path, (unsigned long long)i);
+	if (ret) {
+		option_error(err, "%s: point %llu: %s", s->path, (unsigned long long)i, strerror(-ret));
+		return ret;
+	}
 	*result = json_object_get(*owner, "result");
 	*key = json_incref(json_object_get(*owner, "point"));
-	return ret;
+	return 0;
 }
 
 static char *dump_key(const json_t *key)
@@ -157,8 +164,16 @@ void compare_judge(struct compare_point *p)
 
 /* ---- matching ---- */
 
-/* From key to number, and from key to what is in it: only what has to be remembered of a point of the second set.
- */
+/* Takes note of a point in @index, from key to number. */
+static int note_point(const struct result_set *s, json_t *index, const char *key, uint64_t i,
+		      struct options_error *err)
+{
+	if (json_object_get(index, key))
+		return option_error(err, "%s: two results are of one scenario: %.200s", s->path, key);
+	return json_object_set_new(index, key, json_integer((json_int_t)i)) ? -ENOMEM : 0;
+}
+
+/* Only what has to be remembered of the points of the second set. */
 static int index_set(const struct result_set *s, json_t *index, struct options_error *err)
 {
 	uint64_t i;
@@ -168,14 +183,10 @@ static int index_set(const struct result_set *s, json_t *index, struct options_e
 		json_t *owner, *result, *key;
 		char *text = NULL;
 
-		ret = get_result(s, i, &owner, &result, &key);
+		ret = get_result(s, i, &owner, &result, &key, err);
 		if (!ret && result) {
 			text = dump_key(key);
-			if (text && json_object_get(index, text))
-				ret = option_error(err, "%s: two results are of one scenario: %.200s", s->path,
-						   text);
-			else if (!text || json_object_set_new(index, text, json_integer((json_int_t)i)))
-				ret = -ENOMEM;
+			ret = text ? note_point(s, index, text, i, err) : -ENOMEM;
 		}
 		free(text);
 		json_decref(key);
@@ -189,7 +200,7 @@ static int add_point(struct compare *c, const struct result_set *a, const struct
 {
 	struct compare_point *p, *more;
 	json_t *owner, *rb, *kb;
-	int ret = get_result(b, other, &owner, &rb, &kb);
+	int ret = get_result(b, other, &owner, &rb, &kb, err);
 
 	if (!(c->count & (c->count - 1))) {
 		more = realloc(c->points, (c->count ? 2UL * c->count : 1) * sizeof(*more));
@@ -214,7 +225,7 @@ static int add_point(struct compare *c, const struct result_set *a, const struct
 	}
 	json_decref(kb);
 	json_decref(owner);
-	/* Without a value on one side it is no point of both. */
+	c->valueless += ret == 1;
 	return ret == 1 ? 0 : ret;
 }
 
@@ -242,64 +253,99 @@ static json_t *differing_members(const struct result_set *s)
 	return members;
 }
 
+/* Point @i of the first set. */
+static int match_point(struct compare *c, const struct result_set *a, const struct result_set *b, uint64_t i,
+		       json_t *seen, const json_t *index, const json_t *differing, struct options_error *err)
+{
+	/* Two single results are compared whatever they are of: that is what somebody wants who gives them. */
+	bool single = !a->is_dir && !b->is_dir && a->count == 1 && b->count == 1;
+	json_t *owner, *result, *key, *other;
+	char *text = NULL;
+	int ret = get_result(a, i, &owner, &result, &key, err);
+
+	if (!ret && result) {
+		text = dump_key(key);
+		ret = text ? note_point(a, seen, text, i, err) : -ENOMEM;
+	}
+	if (!ret && result) {
+		other = json_object_get(index, text);
+		if (single || other)
+			ret = add_point(c, a, b, result, other ? (uint64_t)json_integer_value(other) : 0, key,
+					differing, err);
+	}
+	free(text);
+	json_decref(key);
+	json_decref(owner);
+	return ret;
+}
+
+/* The key of the first point, or NULL. */
+static const char *first_key(const json_t *index)
+{
+	return json_object_iter_key(json_object_iter((json_t *)index));
+}
+
+static int nothing_in_common(const struct compare *c, const struct result_set *a, const struct result_set *b,
+			     const json_t *seen, const json_t *index, struct options_error *err)
+{
+	const struct result_set *empty = json_object_size(seen) ? b : a;
+
+	if (c->valueless)
+		return option_error(err, "%s and %s: no point of both has a value for %s", a->path, b->path,
+				    c->measure);
+	if (!json_object_size(seen) || !json_object_size(index))
+		return option_error(err, "%s: there is no result yet", empty->path);
+	return option_error(err,
+			    "%s and %s have no point in common: the first is %.150s in one and %.150s in the other",
+			    a->path, b->path, first_key(seen), first_key(index));
+}
+
 static int match(struct compare *c, const struct result_set *a, const struct result_set *b,
 		 struct options_error *err)
 {
-	json_t *index = json_object(), *differing = differing_members(a);
-	uint64_t i, in_a = 0;
-	int ret = index ? index_set(b, index, err) : -ENOMEM;
-	/* Two single results are compared whatever they are of: that is what somebody wants who gives them. */
-	bool single = !a->is_dir && !b->is_dir && a->count == 1 && b->count == 1;
+	json_t *index = json_object(), *seen = json_object(), *differing = differing_members(a);
+	int ret = index && seen ? index_set(b, index, err) : -ENOMEM;
+	uint64_t i;
 
-	for (i = 0; !ret && i < a->count; i++) {
-		json_t *owner, *result, *key, *other;
-		char *text;
-
-		ret = get_result(a, i, &owner, &result, &key);
-		if (!ret && result) {
-			in_a++;
-			text = dump_key(key);
-			other = text ? json_object_get(index, text) : NULL;
-			if (!text)
-				ret = -ENOMEM;
-			else if (single || other)
-				ret = add_point(c, a, b, result, other ? (uint64_t)json_integer_value(other) : 0,
-						key, differing, err);
-			free(text);
-		}
-		json_decref(key);
-		json_decref(owner);
-	}
-	c->only_a = (uint32_t)(in_a - c->count);
-	c->only_b = (uint32_t)(json_object_size(index) - c->count);
+	for (i = 0; !ret && i < a->count; i++)
+		ret = match_point(c, a, b, i, seen, index, differing, err);
+	if (!ret && !c->count)
+		ret = nothing_in_common(c, a, b, seen, index, err);
+	c->only_a = (uint32_t)json_object_size(seen) - c->count - c->valueless;
+	c->only_b = (uint32_t)json_object_size(index) - c->count - c->valueless;
 	json_decref(index);
+	json_decref(seen);
 	json_decref(differing);
 	return ret;
 }
 
 /* What is not told apart point by point. */
-static void describe_differences(struct compare *c, const struct result_set *a, const struct result_set *b)
+static int describe_differences(struct compare *c, const struct result_set *a, const struct result_set *b)
 {
 	const json_t *ca = config_of(a), *cb = config_of(b), *value;
-	size_t used = 0;
-	const char *key;
+	const char *key, *between = "";
+	size_t size;
+	FILE *f = open_memstream(&c->differences, &size);
 
+	if (!f)
+		return -ENOMEM;
 	json_object_foreach((json_t *)ca, key, value) {
 		const json_t *other = json_object_get(cb, key);
 		unsigned int id = option_find(key);
 		char *ta, *tb;
 
-		if (json_equal(value, other) || used >= sizeof(c->differences))
+		if (json_equal(value, other))
 			continue;
 		if (a->is_dir && b->is_dir && id != OPTION_COUNT && sweep_axis_of(&a->dir.sweep, id))
 			continue;
 		ta = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 		tb = other ? json_dumps(other, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
-		used += (size_t)snprintf(c->differences + used, sizeof(c->differences) - used, "%s%s: %s and %s",
-					 used ? "; " : "", key, ta ? ta : "", tb ? tb : "none");
+		fprintf(f, "%s%s: %s and %s", between, key, ta ? ta : "", tb ? tb : "none");
+		between = "; ";
 		free(ta);
 		free(tb);
 	}
+	return fclose(f) ? -ENOMEM : 0;
 }
 
 int compare_load(struct compare *c, const char *a, const char *b, const char *measure, struct options_error *err)
@@ -309,18 +355,15 @@ int compare_load(struct compare *c, const char *a, const char *b, const char *me
 
 	memset(c, 0, sizeof(*c));
 	if (strlen(measure) >= sizeof(c->measure))
-		return option_error(err, "--measure: too long");
+		return option_error(err, "--measure: longer than %zu characters", sizeof(c->measure) - 1);
 	snprintf(c->measure, sizeof(c->measure), "%s", measure);
 	ret = open_set(&sa, a, err);
 	if (!ret)
 		ret = open_set(&sb, b, err);
 	if (!ret)
 		ret = match(c, &sa, &sb, err);
-	if (!ret) {
-		describe_differences(c, &sa, &sb);
-		if (!c->count)
-			ret = option_error(err, "%s and %s have no point in common", a, b);
-	}
+	if (!ret)
+		ret = describe_differences(c, &sa, &sb);
 	close_set(&sa);
 	close_set(&sb);
 	return ret;
@@ -333,5 +376,6 @@ void compare_destroy(struct compare *c)
 	for (i = 0; i < c->count; i++)
 		free(c->points[i].name);
 	free(c->points);
+	free(c->differences);
 	memset(c, 0, sizeof(*c));
 }

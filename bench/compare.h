@@ -12,7 +12,7 @@
 	X(COMPARE_HIGHER, "higher")                                                                 \
 	X(COMPARE_LOWER, "lower")                                                                   \
 	X(COMPARE_SAME, "no difference")  /* none that the repetitions show with 95 % confidence */ \
-	X(COMPARE_UNKNOWN, "no interval") /* too few repetitions to tell */
+	X(COMPARE_UNKNOWN, "no interval") /* too few repetitions to tell: interval and t mean nothing */
 
 CONFIG_ENUM(compare_verdict, COMPARE_VERDICT_LIST)
 
@@ -28,8 +28,9 @@ struct compare {
 	struct compare_point *points; /* in the order of the first set */
 	uint32_t count;
 	uint32_t only_a, only_b; /* points that the other one does not have */
+	uint32_t valueless;	 /* points of both that have no value on one side */
 	char measure[128];	 /* the path */
-	char differences[600]; /* options that all points of the two differ in, "policy: always and static; ..." */
+	char *differences; /* options that all points of the two differ in, "policy: always and static; ..." */
 };
 
 /**
@@ -39,8 +40,9 @@ struct compare {
  * @measure: path of what is compared, or "" for the throughput
  * @err: receives what is wrong
  *
- * Points are the same if their scenarios, or the axes' values, are. Two files with one result each are compared
- * whatever they are of. Returns 0, -ENOMEM, -EINVAL or another negative errno, with @err filled in.
+ * Points are the same if their scenarios, or the axes' values, are; a set that has one twice is refused. Two files
+ * with one result each are compared whatever they are of. Returns 0, -ENOMEM, -EINVAL or another negative errno,
+ * with @err filled in.
  */
 int compare_load(struct compare *c, const char *a, const char *b, const char *measure, struct options_error *err);
 void compare_destroy(struct compare *c);
