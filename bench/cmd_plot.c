@@ -34,33 +34,58 @@ static const char *const endings[] = { "svg", "png" };
 
 /* ---- footers: the command that made it ---- */
 
-/* A command line as one would type it; a program by its name. */
-static void append_command(char *buf, size_t size, const json_t *words)
+/* A word as a shell wants it. */
+static void put_word(FILE *f, const char *word)
 {
-	size_t used = strlen(buf), i;
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./%@";
 
-	for (i = 0; i < json_array_size(words) && used < size; i++) {
+	if (*word && strspn(word, plain) == strlen(word)) {
+		fputs(word, f);
+		return;
+	}
+	fputc('\'', f);
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\'", f);
+		fputc(*word, f);
+	}
+	fputc('\'', f);
+}
+
+/* A program goes by its name, wherever it is. */
+static void put_command(FILE *f, const json_t *words)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(words); i++) {
 		const char *word = json_string_value(json_array_get(words, i));
+		const char *slash = word && !i ? strrchr(word, '/') : NULL;
 
-		if (!i && strrchr(word, '/'))
-			word = strrchr(word, '/') + 1;
-		used += (size_t)snprintf(buf + used, size - used, strpbrk(word, " \t'\"*") ? "%s'%s'" : "%s%s",
-					 i ? " " : "", word);
+		fputs(i ? " " : "", f);
+		put_word(f, slash ? slash + 1 : word ? word : "");
 	}
 }
 
-static void make_footer(char *buf, size_t size, const struct cmd_context *ctx, const json_t *made_by)
+/* From malloc(), or NULL when memory ran out. */
+static char *make_footer(const struct cmd_context *ctx, const json_t *made_by)
 {
+	const json_t *made = json_object_get(json_object_get(made_by, "context"), "command_line");
 	json_t *own = json_array();
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
 	int i;
 
-	buf[0] = '\0';
-	append_command(buf, size, json_object_get(json_object_get(made_by, "context"), "command_line"));
-	snprintf(buf + strlen(buf), size - strlen(buf), " && ");
 	for (i = 0; i < ctx->argc; i++)
 		json_array_append_new(own, json_string(ctx->argv[i]));
-	append_command(buf, size, own);
+	if (f) {
+		put_command(f, made);
+		fputs(json_array_size(made) ? " && " : "", f);
+		put_command(f, own);
+		fclose(f);
+	}
 	json_decref(own);
+	return text;
 }
 
 /* ---- tornados ---- */
@@ -124,28 +149,55 @@ static int add_effects(struct gnuplot_picture *pic, const json_t *effects)
 	return ret;
 }
 
+/* The claim's limits, with their names; where there is one only, it is the claimed value. */
+static int add_limits(struct gnuplot_picture *pic, const json_t *claimed)
+{
+	const json_t *low = json_object_get(claimed, "low"), *high = json_object_get(claimed, "high");
+	bool point = json_equal(low, high);
+	int ret = 0;
+
+	if (json_is_number(low))
+		ret = gnuplot_add_reference(pic, json_number_value(low), point ? "claimed" : "claimed: not below");
+	if (!ret && json_is_number(high) && !point)
+		ret = gnuplot_add_reference(pic, json_number_value(high), "claimed: not above");
+	return ret;
+}
+
+static int set_texts(struct gnuplot_picture *pic, const json_t *result, const char *footer)
+{
+	char label[160];
+
+	pic->series_name[0] = strdup("mean of the draws in the lowest quarter of its range");
+	pic->series_name[1] = strdup("in the highest quarter");
+	pic->panel_name[0] = strdup("");
+	pic->footer = strdup(footer);
+	pic->xlabel = strdup("parameter and its plausible range");
+	if (asprintf(&pic->title, "%s (claimed %s): holds in %.0f %% of %.0f draws", string_of(result, "says"),
+		     string_of(json_object_get(result, "claimed"), "text"), 100 * real_of(result, "share"),
+		     real_of(result, "draws")) < 0)
+		pic->title = NULL;
+	pic->ylabel = strdup(
+		measure_related_label(string_of(result, "measure"), string_of(result, "as"), label, sizeof(label)));
+	return pic->series_name[0] && pic->series_name[1] && pic->panel_name[0] && pic->footer && pic->xlabel &&
+			       pic->title && pic->ylabel
+		       ? 0
+		       : -ENOMEM;
+}
+
 static int make_tornado(struct gnuplot_picture *pic, const json_t *result, const char *footer)
 {
-	const json_t *claimed = json_object_get(result, "claimed");
-	char text[256], label[128];
+	char text[64];
 	int ret;
 
 	*pic = (struct gnuplot_picture){ .kind = GNUPLOT_TORNADO, .panel_count = 1, .series_count = 2 };
 	pic->series_style[0] = 1;
 	pic->series_style[1] = 2;
-	pic->series_name[0] = strdup("mean of the draws in the lowest quarter of its range");
-	pic->series_name[1] = strdup("in the highest quarter");
-	pic->panel_name[0] = strdup("");
-	snprintf(text, sizeof(text), "%.150s (claimed %s): holds in %.0f %% of %.0f draws",
-		 string_of(result, "says"), string_of(claimed, "text"), 100 * real_of(result, "share"),
-		 real_of(result, "draws"));
-	pic->title = strdup(text);
-	pic->footer = strdup(footer);
-	pic->ylabel = strdup(
-		measure_related_label(string_of(result, "measure"), string_of(result, "as"), label, sizeof(label)));
-	pic->xlabel = strdup("parameter and its plausible range");
+	ret = set_texts(pic, result, footer);
 	snprintf(text, sizeof(text), "mean of all draws: %.5g", real_of(result, "mean"));
-	ret = gnuplot_add_reference(pic, real_of(result, "mean"), text);
+	if (!ret)
+		ret = gnuplot_add_reference(pic, real_of(result, "mean"), text);
+	if (!ret)
+		ret = add_limits(pic, json_object_get(result, "claimed"));
 	return ret ? ret : add_effects(pic, json_object_get(result, "effects"));
 }
 
@@ -164,35 +216,44 @@ static bool is_moved(const json_t *result)
 	return false;
 }
 
+static int add_tornado(struct drawing *d, const json_t *result, const char *footer)
+{
+	char *name;
+	int ret;
+
+	if (asprintf(&name, "tornado-%s", string_of(result, "name")) < 0)
+		return -ENOMEM;
+	d->names[d->count] = name;
+	ret = make_tornado(&d->pictures[d->count++], result, footer);
+	return !ret && !gnuplot_is_name(name) ? -EINVAL : ret;
+}
+
 static int load_tornados(struct drawing *d, const struct cmd_context *ctx, const char *path)
 {
 	json_error_t error;
 	json_t *report = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
 	const json_t *results = json_object_get(report, "results");
 	size_t count = json_array_size(results), i;
-	char footer[1024];
+	char *footer;
 	int ret = 0;
 
 	if (!report)
 		return error.line > 0 ? cmd_fail(EXIT_USAGE, "%s:%d: %s", path, error.line, error.text)
-				      : cmd_fail(EXIT_USAGE, "%s: %s", path, error.text);
-	make_footer(footer, sizeof(footer), ctx, report);
+				      : cmd_fail(EXIT_USAGE, "%s", error.text);
+	footer = make_footer(ctx, report);
 	d->pictures = calloc(count + 1, sizeof(*d->pictures));
 	d->names = calloc(count + 1, sizeof(*d->names));
-	if (!d->pictures || !d->names)
+	if (!footer || !d->pictures || !d->names)
 		ret = -ENOMEM;
-	for (i = 0; !ret && i < count; i++) {
-		const json_t *result = json_array_get(results, i);
-
-		if (!is_moved(result))
-			continue;
-		ret = make_tornado(&d->pictures[d->count], result, footer);
-		if (asprintf(&d->names[d->count++], "tornado-%s", string_of(result, "name")) < 0)
-			ret = -ENOMEM;
-	}
+	for (i = 0; !ret && i < count; i++)
+		if (is_moved(json_array_get(results, i)))
+			ret = add_tornado(d, json_array_get(results, i), footer);
+	free(footer);
 	json_decref(report);
-	if (ret)
+	if (ret == -ENOMEM)
 		return cmd_fail(EXIT_FAILED, "out of memory");
+	if (ret)
+		return cmd_fail(EXIT_USAGE, "%s: a claim's name that cannot be that of a file", path);
 	return d->count ? EXIT_OK
 			: cmd_fail(EXIT_USAGE,
 				   "%s: has no effects of parameters to draw: validate --uncertain "
@@ -202,31 +263,49 @@ static int load_tornados(struct drawing *d, const struct cmd_context *ctx, const
 
 /* ---- sweeps ---- */
 
+/* The sections of the sweep's file, or the one that stands for none. */
+static json_t *plots_of(const struct sweep_dir *dir)
+{
+	json_t *plots = json_object_get(dir->manifest, "plots");
+
+	return json_array_size(plots) ? json_incref(plots) : plots_default(&dir->sweep);
+}
+
+static int name_plots(struct drawing *d, const json_t *plots)
+{
+	size_t i;
+
+	d->names = calloc(json_array_size(plots) + 1, sizeof(*d->names));
+	if (!d->names)
+		return -ENOMEM;
+	d->count = (uint32_t)json_array_size(plots);
+	for (i = 0; i < d->count; i++) {
+		d->names[i] = strdup(string_of(json_array_get(plots, i), "name"));
+		if (!d->names[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int load_sweep(struct drawing *d, const struct cmd_context *ctx, const char *path)
 {
 	struct options_error err = { "" };
 	struct sweep_dir dir;
 	json_t *plots = NULL;
-	char footer[1024];
-	size_t i;
+	char *footer = NULL;
 	int ret = sweep_dir_open(&dir, path, &err);
 
 	if (!ret) {
 		if (dir.done < dir.wanted)
 			fprintf(stderr, "simbench: warning: %s: %llu of %llu points are there\n", path,
 				(unsigned long long)dir.done, (unsigned long long)dir.wanted);
-		plots = json_incref(json_object_get(dir.manifest, "plots"));
-		if (!json_array_size(plots)) {
-			json_decref(plots);
-			plots = plots_default(&dir.sweep);
-		}
-		make_footer(footer, sizeof(footer), ctx, dir.manifest);
-		ret = plots ? plots_make(&dir, plots, footer, &d->pictures, &err) : -ENOMEM;
-		d->count = (uint32_t)json_array_size(plots);
-		d->names = calloc(d->count + 1UL, sizeof(*d->names));
-		for (i = 0; d->names && i < d->count; i++)
-			d->names[i] = strdup(string_of(json_array_get(plots, i), "name"));
+		plots = plots_of(&dir);
+		footer = make_footer(ctx, dir.manifest);
+		ret = plots && footer ? name_plots(d, plots) : -ENOMEM;
+		if (!ret)
+			ret = plots_make(&dir, plots, footer, &d->pictures, &err);
 	}
+	free(footer);
 	json_decref(plots);
 	sweep_dir_close(&dir);
 	return ret ? cmd_refuse(ret, &err) : EXIT_OK;
@@ -262,8 +341,11 @@ static int draw(struct drawing *d)
 	for (i = 0; i < count; i++) {
 		file_name(d, i, name, sizeof(name));
 		if (d->ret[i] == -EINVAL)
-			code = cmd_fail(EXIT_USAGE,
-					"%s: a name of a picture has no quotes, backslashes or newlines", name);
+			code = cmd_fail(
+				EXIT_USAGE,
+				"%s: the name of a picture has no quotes, backquotes, backslashes or newlines: "
+				"choose a directory with -o",
+				name);
 		else if (d->ret[i])
 			code = cmd_fail(EXIT_FAILED, "%s: gnuplot failed", name);
 		else

@@ -2,6 +2,7 @@
 #include "bench/gnuplot.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,10 @@ bool gnuplot_is_name(const char *name)
 
 FILE *gnuplot_open(void)
 {
-	return popen("exec env LC_ALL=C.UTF-8 gnuplot", "w");
+	/* What stops at the first line that it does not like is to be reported, not to end this program too. */
+	signal(SIGPIPE, SIG_IGN);
+	/* Without the user's own settings. */
+	return popen("exec env LC_ALL=C.UTF-8 gnuplot -d", "w");
 }
 
 int gnuplot_close(FILE *f)

@@ -34,7 +34,7 @@ typedef int64_t fixed_t[SWEEP_MAX_AXES];
 
 /* A section, checked. Texts belong to the section. */
 struct plot {
-	const char *name;
+	const char *name, *begins; /* "file:12" */
 	enum gnuplot_kind kind;
 	bool knee;
 	struct axis_list x, series, panel;
@@ -52,6 +52,11 @@ struct plot {
 static const char *text_of(const json_t *keys, const char *key)
 {
 	return json_string_value(json_object_get(json_object_get(keys, key), "value"));
+}
+
+static int refuse_plot(const struct plot *p, struct options_error *err, const char *what)
+{
+	return option_error(err, "%s: plot %s: %s", p->begins, p->name, what);
 }
 
 static int refuse(const json_t *keys, const char *key, struct options_error *err, const char *what)
@@ -89,12 +94,16 @@ int plots_take_pair(json_t **plots, const struct options_ini_pair *pair, struct 
 		return option_error(err,
 				    "%s: [plot NAME]: NAME becomes the name of a file: letters, digits and -_.+",
 				    pair->where);
+	if (!option_is_utf8(pair->where) ||
+	    (pair->key && !(option_is_utf8(pair->key) && option_is_utf8(pair->value))))
+		return option_error(err, "%s: not UTF-8", pair->where);
 	if (!*plots)
 		*plots = json_array();
 	section = find_section(*plots, name);
 	if (!pair->key) {
 		if (section)
-			return option_error(err, "%s: plot %s: given before", pair->where, name);
+			return option_error(err, "%s: plot %s: given before at %s", pair->where, name,
+					    json_string_value(json_object_get(section, "where")));
 		section = json_pack("{s:s, s:s, s:{}}", "name", name, "where", pair->where, "keys");
 		return json_array_append_new(*plots, section) ? -ENOMEM : 0;
 	}
@@ -120,6 +129,14 @@ static bool find_axis(const struct sweep *s, const char *name, uint32_t *axis)
 	return false;
 }
 
+static bool is_numeric(const struct sweep_axis *a)
+{
+	enum option_kind kind = option_row(a->option)->kind;
+
+	return kind == OPTION_KIND_U64 || kind == OPTION_KIND_PCT || kind == OPTION_KIND_SIZE ||
+	       kind == OPTION_KIND_TIME;
+}
+
 /* "a + b"; none where the key is missing. */
 static int read_axes(struct axis_list *list, const json_t *keys, const char *key, const struct sweep *s,
 		     struct options_error *err)
@@ -139,8 +156,41 @@ static int read_axes(struct axis_list *list, const json_t *keys, const char *key
 		else
 			list->count++;
 	}
+	if (text && !ret && !list->count)
+		ret = refuse(keys, key, err, "names no option");
 	free(copy);
 	return ret;
+}
+
+/* Which of an axis' values @text means, in whatever notation; the number of values if none. */
+static uint32_t find_value(const struct sweep_axis *a, const char *text)
+{
+	char buf[OPTION_PRINT_MAX];
+	struct options o;
+	uint32_t k = a->count;
+
+	if (!options_init(&o)) {
+		if (!options_set(&o, option_row(a->option)->name, text, NULL, NULL))
+			text = option_print(&o, a->option, buf, sizeof(buf));
+		for (k = 0; k < a->count; k++)
+			if (!strcmp(a->values[k], text))
+				break;
+	}
+	options_free(&o);
+	return k;
+}
+
+static int refuse_value(const json_t *keys, const char *key, const struct sweep_axis *a, struct options_error *err)
+{
+	char what[300];
+	int used = snprintf(what, sizeof(what), "the values of %s are", option_row(a->option)->name);
+	uint32_t k;
+
+	for (k = 0; k < a->count && (size_t)used + strlen(a->values[k]) + 8 < sizeof(what); k++)
+		used += snprintf(what + used, sizeof(what) - (size_t)used, "%s %s", k ? "," : "", a->values[k]);
+	if (k < a->count)
+		snprintf(what + used, sizeof(what) - (size_t)used, ", ...");
+	return refuse(keys, key, err, what);
 }
 
 /* KEY=VALUE ...: values of axes. */
@@ -163,12 +213,11 @@ static int read_fixed(fixed_t fixed, const json_t *keys, const char *key, const 
 			ret = refuse(keys, key, err, "not OPTION=VALUE of options that this sweep goes through");
 			break;
 		}
-		for (k = 0; k < s->axes[i].count; k++)
-			if (!strcmp(s->axes[i].values[k], equals + 1))
-				break;
+		k = find_value(&s->axes[i], equals + 1);
 		if (k == s->axes[i].count)
-			ret = refuse(keys, key, err,
-				     "not a value that this sweep goes through, as its table shows it");
+			ret = refuse_value(keys, key, &s->axes[i], err);
+		else if (fixed[s->axes[i].group] >= 0 && fixed[s->axes[i].group] != k)
+			ret = refuse(keys, key, err, "no point of the sweep has all of this");
 		else
 			fixed[s->axes[i].group] = k;
 	}
@@ -207,6 +256,8 @@ static int read_list(const struct plot *p, const char *key, char *elements, size
 		length = strcspn(text, ",");
 		if (*count == GNUPLOT_MAX_SERIES)
 			return refuse(p->keys, key, err, "more than eight");
+		if (!length)
+			return refuse(p->keys, key, err, "nothing between two commas");
 		if (length >= size)
 			return refuse(p->keys, key, err, "too long");
 		memcpy(elements + *count * size, text, length);
@@ -234,8 +285,7 @@ static int read_y(struct plot *p, const struct sweep *s, struct options_error *e
 		p->y_count = 1;
 	}
 	if (p->kind == GNUPLOT_CDF && (p->y_count || s->command != POINT_RUN))
-		return option_error(err, "plot %s: kind = cdf draws the latencies of run, and nothing else",
-				    p->name);
+		return refuse_plot(p, err, "kind = cdf draws the latencies of run, and nothing else: without y");
 	if (p->kind != GNUPLOT_STACKED && (p->y_count > 1 || p->part_count))
 		return refuse(p->keys, p->part_count ? "parts" : "y", err, "only kind = stacked has several");
 	if (p->part_count && p->part_count != p->y_count)
@@ -262,6 +312,8 @@ static int read_relation(struct plot *p, const struct sweep *s, struct options_e
 	p->drop = as && !strcmp(as, "drop_pct");
 	if (as && !p->related)
 		return refuse(p->keys, "as", err, "needs `against`");
+	if (as && p->knee)
+		return refuse(p->keys, "as", err, "kind = knee looks at the ratio");
 	if (as && !p->drop && strcmp(as, "ratio"))
 		return refuse(p->keys, "as", err, "neither ratio nor drop_pct");
 	if (p->related && p->kind != GNUPLOT_LINES && p->kind != GNUPLOT_BARS)
@@ -279,9 +331,11 @@ static int read_knee(struct plot *p, const struct sweep *s, struct options_error
 	if (!p->knee)
 		return 0;
 	if (!along || !p->related)
-		return option_error(err, "plot %s: kind = knee needs `along` and `against`", p->name);
+		return refuse_plot(p, err, "kind = knee needs `along` and `against`");
 	if (!find_axis(s, along, &p->along))
 		return refuse(p->keys, "along", err, "not an option that this sweep goes through");
+	if (!is_numeric(&s->axes[p->along]))
+		return refuse(p->keys, "along", err, "not a number");
 	p->level = level ? strtod(level, &end) / 100 : 0.99;
 	if (level && (*end || !(p->level > 0 && p->level < 1)))
 		return refuse(p->keys, "level_pct", err, "not a percentage above 0 and below 100");
@@ -294,12 +348,12 @@ static int read_x(struct plot *p, const struct sweep *s, struct options_error *e
 
 	if (p->kind == GNUPLOT_SCATTER) {
 		p->x_path = x;
-		return x ? 0 : option_error(err, "plot %s: kind = scatter needs x, a value of the result", p->name);
+		return x ? 0 : refuse_plot(p, err, "kind = scatter needs x, a value of the result");
 	}
 	if (p->kind == GNUPLOT_CDF)
 		return x ? refuse(p->keys, "x", err, "a cdf's x is the latency") : 0;
 	return x ? read_axes(&p->x, p->keys, "x", s, err)
-		 : option_error(err, "plot %s: x is missing: an option that the sweep goes through", p->name);
+		 : refuse_plot(p, err, "x is missing: an option that the sweep goes through");
 }
 
 static int check_flags(const struct plot *p, struct options_error *err)
@@ -344,10 +398,30 @@ static int check_covered(const struct plot *p, const struct sweep *s, struct opt
 		if (p->related && p->against[group] >= 0 && s->group_size[group] == 2)
 			continue;
 		return option_error(
-			err, "plot %s: the sweep goes through %s too: x, series, panel or where has to name it",
-			p->name, option_row(s->axes[i].option)->name);
+			err, "%s: plot %s: the sweep goes through %s too: x, series, panel or where has to name it",
+			p->begins, p->name, option_row(s->axes[i].option)->name);
 	}
 	return 0;
+}
+
+/* NUMBER TEXT, ...: onto @pic, or with NULL only looked at. */
+static int read_references(const struct plot *p, struct gnuplot_picture *pic, struct options_error *err)
+{
+	const char *text = text_of(p->keys, "reference");
+	char *copy = text ? strdup(text) : NULL, *rest = NULL, *part;
+	int ret = text && !copy ? -ENOMEM : 0;
+
+	for (part = copy ? strtok_r(copy, ",", &rest) : NULL; part && !ret; part = strtok_r(NULL, ",", &rest)) {
+		char *end;
+		double value = strtod(part, &end);
+
+		if (end == part || !isfinite(value))
+			ret = refuse(p->keys, "reference", err, "not NUMBER TEXT, ...");
+		else if (pic)
+			ret = gnuplot_add_reference(pic, value, end + strspn(end, " \t"));
+	}
+	free(copy);
+	return ret;
 }
 
 static int parse(struct plot *p, const json_t *section, const struct sweep *s, struct options_error *err)
@@ -355,6 +429,7 @@ static int parse(struct plot *p, const json_t *section, const struct sweep *s, s
 	int ret;
 
 	*p = (struct plot){ .name = json_string_value(json_object_get(section, "name")),
+			    .begins = json_string_value(json_object_get(section, "where")),
 			    .keys = json_object_get(section, "keys") };
 	ret = read_kind(p, err);
 	if (!ret)
@@ -375,6 +450,8 @@ static int parse(struct plot *p, const json_t *section, const struct sweep *s, s
 		ret = read_knee(p, s, err);
 	if (!ret)
 		ret = check_flags(p, err);
+	if (!ret)
+		ret = read_references(p, NULL, err);
 	return ret ? ret : check_covered(p, s, err);
 }
 
@@ -390,14 +467,6 @@ int plots_check(const json_t *plots, const struct sweep *s, struct options_error
 }
 
 /* ---- the plot of a sweep that says nothing of plots ---- */
-
-static bool is_numeric(const struct sweep_axis *a)
-{
-	enum option_kind kind = option_row(a->option)->kind;
-
-	return kind == OPTION_KIND_U64 || kind == OPTION_KIND_PCT || kind == OPTION_KIND_SIZE ||
-	       kind == OPTION_KIND_TIME;
-}
 
 static void set_key(json_t *keys, const char *key, const char *value)
 {
@@ -477,7 +546,7 @@ static int get(const struct plot *p, const json_t *result, const char *path, str
 	m->count = 0;
 	if (measure_get(result, path, m) != -ENOENT)
 		return 0;
-	return option_error(err, "plot %s: a result has no value %s; it has %s", p->name, path,
+	return option_error(err, "%s: plot %s: a result has no value %s; it has %s", p->begins, p->name, path,
 			    measure_paths(result, paths, sizeof(paths)));
 }
 
@@ -553,30 +622,32 @@ static int read_points(const struct sweep_dir *d, struct plot_data *data, size_t
 
 /* ---- places on the picture ---- */
 
-/* "always", "cm=0, rwbf=1": the values of some axes at a point; @named: "policy=always", too. */
-static const char *values_text(const struct sweep *s, const struct axis_list *list, uint64_t index, bool named,
-			       char *buf, size_t size)
+/* "always", "cm=0, rwbf=1": the values of some axes at a point; @named: "policy=always", too. From malloc(). */
+static char *values_text(const struct sweep *s, const struct axis_list *list, uint64_t index, bool named)
 {
-	size_t used = 0;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
 	uint32_t i;
 
-	buf[0] = '\0';
-	for (i = 0; i < list->count && used < size; i++) {
+	for (i = 0; f && i < list->count; i++) {
 		const struct sweep_axis *a = &s->axes[list->axis[i]];
 		const char *value = a->values[sweep_value(s, index, list->axis[i])],
 			   *name = option_row(a->option)->name;
+		enum option_kind kind = option_row(a->option)->kind;
 
 		/* Bits are not read as hexadecimal numbers. */
-		if (option_row(a->option)->kind == OPTION_KIND_HEXL && strlen(value) == 3)
+		if (kind == OPTION_KIND_HEXL && strlen(value) == 3)
 			value += 2;
-		if (!named && list->count == 1 && option_row(a->option)->kind == OPTION_KIND_ENUM)
-			used += (size_t)snprintf(buf, size, "%s", value);
-		else if (option_row(a->option)->kind == OPTION_KIND_STR)
-			used += (size_t)snprintf(buf + used, size - used, "%s%s", i ? ", " : "", value);
+		fputs(i ? ", " : "", f);
+		if ((!named && list->count == 1 && kind == OPTION_KIND_ENUM) || kind == OPTION_KIND_STR)
+			fputs(value, f);
 		else
-			used += (size_t)snprintf(buf + used, size - used, "%s%s=%s", i ? ", " : "", name, value);
+			fprintf(f, "%s=%s", name, value);
 	}
-	return buf;
+	if (f)
+		fclose(f);
+	return text;
 }
 
 /* An axis as a number, in the unit of its option. */
@@ -612,16 +683,21 @@ static const char *axis_label(const struct sweep *s, const struct axis_list *lis
 	return buf;
 }
 
-/* Which of @names @text is, adding it at the end; UINT32_MAX where there is no room. */
-static int name_number(char **names, uint32_t *count, uint32_t most, const char *text, uint32_t *number)
+/* Which of @names @text is, adding it at the end. Takes @text over. -ENOSPC where there are @most already. */
+static int name_number(char **names, uint32_t *count, uint32_t most, char *text, uint32_t *number)
 {
-	for (*number = 0; *number < *count; ++*number)
+	int ret = text ? 0 : -ENOMEM;
+
+	for (*number = 0; text && *number < *count; ++*number)
 		if (!strcmp(names[*number], text))
-			return 0;
-	if (*count == most)
-		return -ENOSPC;
-	names[*count] = strdup(text);
-	return names[(*count)++] ? 0 : -ENOMEM;
+			break;
+	if (!ret && *number == most)
+		ret = -ENOSPC;
+	if (!ret && *number == *count)
+		names[(*count)++] = text;
+	else
+		free(text);
+	return ret;
 }
 
 static unsigned int style_of(const struct sweep *s, const struct axis_list *list, uint64_t index, uint32_t series)
@@ -641,22 +717,22 @@ static unsigned int style_of(const struct sweep *s, const struct axis_list *list
 static int place(struct gnuplot_picture *pic, const struct plot *p, const struct sweep *s, uint64_t index,
 		 uint32_t *panel, uint32_t *series, struct options_error *err)
 {
-	char text[256];
 	uint32_t before;
 	int ret;
 
 	ret = name_number(pic->panel_name, &pic->panel_count, GNUPLOT_MAX_PANELS,
-			  values_text(s, &p->panel, index, true, text, sizeof(text)), panel);
+			  values_text(s, &p->panel, index, true), panel);
 	if (ret == -ENOSPC)
-		return option_error(err, "plot %s: more than %u panels", p->name, GNUPLOT_MAX_PANELS);
+		return option_error(err, "%s: plot %s: more than %u panels: fix something with `where`", p->begins,
+				    p->name, GNUPLOT_MAX_PANELS);
 	if (ret || p->kind == GNUPLOT_STACKED)
 		return ret;
 	before = pic->series_count;
 	ret = name_number(pic->series_name, &pic->series_count, GNUPLOT_MAX_SERIES,
-			  values_text(s, &p->series, index, false, text, sizeof(text)), series);
+			  values_text(s, &p->series, index, false), series);
 	if (ret == -ENOSPC)
-		return option_error(err, "plot %s: more than %u series: fix something with `where`", p->name,
-				    GNUPLOT_MAX_SERIES);
+		return option_error(err, "%s: plot %s: more than %u series: fix something with `where`", p->begins,
+				    p->name, GNUPLOT_MAX_SERIES);
 	if (!ret && pic->series_count > before)
 		pic->series_style[*series] = style_of(s, &p->series, index, *series);
 	return ret;
@@ -677,7 +753,8 @@ static int find_category(struct gnuplot_picture *pic, const char *text, double *
 static int x_of(struct gnuplot_picture *pic, const struct plot *p, const struct sweep *s, uint64_t index, double *x)
 {
 	const struct sweep_axis *a = &s->axes[p->x.axis[0]];
-	char text[256];
+	char *text;
+	int ret;
 
 	if (p->kind == GNUPLOT_LINES && p->x.count == 1 && is_numeric(a)) {
 		*x = numeric_value(a, sweep_value(s, index, p->x.axis[0]));
@@ -685,7 +762,10 @@ static int x_of(struct gnuplot_picture *pic, const struct plot *p, const struct 
 	}
 	if (p->x.count == 1 && option_row(a->option)->kind != OPTION_KIND_HEXL)
 		return find_category(pic, a->values[sweep_value(s, index, p->x.axis[0])], x);
-	return find_category(pic, values_text(s, &p->x, index, false, text, sizeof(text)), x);
+	text = values_text(s, &p->x, index, false);
+	ret = text ? find_category(pic, text, x) : -ENOMEM;
+	free(text);
+	return ret;
 }
 
 /* ---- kinds ---- */
@@ -750,14 +830,14 @@ static int add_stack(struct gnuplot_picture *pic, const struct plot_data *pd, co
 
 	if (!ret)
 		ret = x_of(pic, p, s, index, &x);
+	for (i = pic->series_count; !ret && i < p->y_count; i++) {
+		pic->series_name[i] = strdup(p->part_name[i]);
+		pic->series_style[i] = i + 1;
+		pic->series_count = i + 1;
+	}
 	for (i = 0; !ret && i < p->y_count; i++) {
 		if (!pd->y[i][index].count)
 			continue;
-		if (i >= pic->series_count) {
-			pic->series_name[i] = strdup(p->part_name[i]);
-			pic->series_style[i] = i + 1;
-			pic->series_count = i + 1;
-		}
 		v = value_of(&pd->y[i][index], x);
 		v.low = v.high = v.y;
 		ret = gnuplot_add_value(pic, panel, i, &v);
@@ -892,8 +972,8 @@ static const char *y_label(const struct plot *p, const struct sweep *s, char *bu
 static int set_texts(struct gnuplot_picture *pic, const struct plot *p, const struct sweep *s, const char *footer)
 {
 	const char *title = text_of(p->keys, "title"), *xlabel = text_of(p->keys, "xlabel");
-	const char *ylabel = text_of(p->keys, "ylabel");
-	char buf[256];
+	const char *ylabel = text_of(p->keys, "ylabel"), *where = text_of(p->keys, "where");
+	char buf[512];
 
 	if (!ylabel)
 		ylabel = y_label(p, s, buf, sizeof(buf));
@@ -903,11 +983,10 @@ static int set_texts(struct gnuplot_picture *pic, const struct plot *p, const st
 	else if (!xlabel)
 		xlabel = p->kind == GNUPLOT_CDF ? "latency of an I/O, us" : axis_label(s, &p->x, buf, sizeof(buf));
 	pic->xlabel = strdup(xlabel);
-	if (!title && text_of(p->keys, "where"))
-		snprintf(buf, sizeof(buf), "%s: %s", p->name, text_of(p->keys, "where"));
-	else
-		snprintf(buf, sizeof(buf), "%s", title ? title : p->name);
-	pic->title = strdup(buf);
+	if (title || !where)
+		pic->title = strdup(title ? title : p->name);
+	else if (asprintf(&pic->title, "%s: %s", p->name, where) < 0)
+		pic->title = NULL;
 	pic->footer = strdup(footer);
 	pic->logx = flag(p, "logx", p->kind == GNUPLOT_CDF);
 	pic->logy = flag(p, "logy", false);
@@ -915,31 +994,13 @@ static int set_texts(struct gnuplot_picture *pic, const struct plot *p, const st
 	return pic->ylabel && pic->xlabel && pic->title && pic->footer ? 0 : -ENOMEM;
 }
 
-/* NUMBER TEXT, ... */
-static int set_references(struct gnuplot_picture *pic, const struct plot *p, struct options_error *err)
-{
-	const char *text = text_of(p->keys, "reference");
-	char *copy = text ? strdup(text) : NULL, *rest = NULL, *part;
-	int ret = text && !copy ? -ENOMEM : 0;
-
-	for (part = copy ? strtok_r(copy, ",", &rest) : NULL; part && !ret; part = strtok_r(NULL, ",", &rest)) {
-		char *end;
-		double value = strtod(part, &end);
-
-		if (end == part || !isfinite(value))
-			ret = refuse(p->keys, "reference", err, "not NUMBER TEXT, ...");
-		else
-			ret = gnuplot_add_reference(pic, value, end + strspn(end, " \t"));
-	}
-	free(copy);
-	return ret;
-}
-
 static int by_x(const void *a, const void *b)
 {
 	const struct gnuplot_value *x = a, *y = b;
 
-	return (x->x > y->x) - (x->x < y->x);
+	if (x->x != y->x)
+		return x->x < y->x ? -1 : 1;
+	return (x->y > y->y) - (x->y < y->y);
 }
 
 static void sort_values(struct gnuplot_picture *pic)
@@ -967,12 +1028,12 @@ static int make_picture(struct gnuplot_picture *pic, const struct plot_data *pd,
 
 	pic->kind = p->kind;
 	if (!ret)
-		ret = set_references(pic, p, err);
+		ret = read_references(p, pic, err);
 	for (index = 0; !ret && index < s->count; index++)
 		if (matches(s, index, p->where))
 			ret = (p->knee ? add_knee : add[p->kind])(pic, pd, s, index, err);
 	if (!ret && (!pic->series_count || !pic->panel_count))
-		ret = option_error(err, "plot %s: no point of the sweep is on it", p->name);
+		ret = refuse_plot(p, err, "no point of the sweep is on it");
 	sort_values(pic);
 	return ret;
 }

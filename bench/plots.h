@@ -7,15 +7,19 @@
  *   [plot NAME]                          NAME.svg and NAME.png
  *   kind = lines | bars | stacked | cdf | scatter | knee
  *   x = OPTION, or OPTION + OPTION       axes of the sweep; scatter: a value of the result (measure.h)
- *   y = PATH                             a value of the result; stacked: several, comma separated, with their names
- * in `parts`; cdf has none; none: the throughput parts = NAME, ...                    stacked: what the parts are
- * called series = OPTION, or OPTION + OPTION  a line each panel = OPTION                       plots side by side
+ *   y = PATH                             a value of the result, the throughput unless said; cdf has none
+ *   y = PATH, ...                        stacked: several
+ *   parts = NAME, ...                    stacked: what they are called
+ *   series = OPTION, or OPTION + OPTION  a line each
+ *   panel = OPTION                       plots side by side
  *   where = KEY=VALUE ...                only these points
  *   against = KEY=VALUE ...              y is related to the point that differs in this
  *   as = ratio | drop_pct                how; ratio unless said
- *   along = OPTION, level_pct = N        knee: y is where along this axis the value falls below N % of that it is
- * against; 99 unless said title, xlabel, ylabel = TEXT logx, logy, zero = yes | no reference = NUMBER TEXT, ...
- * lines across
+ *   along = OPTION                       knee: y is where along this axis the value falls below a share
+ *   level_pct = N                        knee: the share of what it is against, 99 % unless said
+ *   title, xlabel, ylabel = TEXT
+ *   logx, logy, zero = yes | no
+ *   reference = NUMBER TEXT, ...         lines across
  *
  * Axes of the sweep with several values that none of these names are refused, so that nothing is averaged silently.
  */
