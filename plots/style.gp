@@ -44,8 +44,14 @@ face = "sans-serif"
 
 glyph_width(c) = strstrt("ijlI.,:;'|!()[]ftr ", c) ? 0.38 : strstrt("mwMW%@=+<>–—", c) ? 0.9 : 0.63
 text_width(s) = sum [_c = 1:strlen(s)] glyph_width(substr(s, _c, _c))
-fitting(s, w) = sum [_n = 1:strlen(s)] (text_width(substr(s, 1, _n)) <= w)
-last_space(s, n) = n < 1 ? 0 : substr(s, n, n) eq ' ' ? n : last_space(s, n - 1)
+# by halves, because gnuplot's functions nest 250 deep: how many characters fit, from "few" on, which do, and below
+# "many", which do not; and the last space behind "from" and up to "to", or 0
+fitting_between(s, w, few, many) = many - few < 2 ? few : text_width(substr(s, 1, (few + many) / 2)) <= w ? \
+	fitting_between(s, w, (few + many) / 2, many) : fitting_between(s, w, few, (few + many) / 2)
+fitting(s, w) = fitting_between(s, w, 0, strlen(s) + 1)
+space_between(s, from, to) = from >= to ? 0 : to - from == 1 ? (substr(s, to, to) eq ' ' ? to : 0) : \
+	larger(space_between(s, from, (from + to) / 2), space_between(s, (from + to) / 2, to))
+last_space(s, n) = space_between(s, 0, n)
 # where the first line of s ends: at a space, or in a word wider than w
 space_before(s, w) = last_space(s, fitting(s, w) + 1)
 line_end(s, w) = space_before(s, w) ? space_before(s, w) : fitting(s, w) > 1 ? fitting(s, w) : 1
@@ -55,8 +61,12 @@ wrapped(s, w) = text_width(s) <= w ? s : line(s, line_end(s, w))."\n".wrapped(re
 rows(s, w) = text_width(s) <= w ? 1 : 1 + rows(rest(s, line_end(s, w)), w)
 words_fit(s, w) = text_width(s) <= w ? 1 : space_before(s, w) == 0 ? 0 : words_fit(rest(s, line_end(s, w)), w)
 
+# names beside an axis leave room for the plot: of long ones, such as those of files, the beginning and the end
+shortened(s, n) = strlen(s) <= n ? s : substr(s, 1, n / 2 - 1)."…".substr(s, strlen(s) - n / 2 + 1, strlen(s))
+
 # labels of tics are formats
-unformatted(s) = s eq '' ? '' : (substr(s, 1, 1) eq '%' ? '%%' : substr(s, 1, 1)).unformatted(rest(s, 1))
+unformatted(s) = strlen(s) < 2 ? (s eq '%' ? '%%' : s) : \
+	unformatted(substr(s, 1, strlen(s) / 2)).unformatted(rest(s, strlen(s) / 2))
 
 # numbers on axes and bars: 12000, but 250k where the largest is 100000 or more
 scaled(v, size) = size >= 1e12 ? sprintf('%gT', v / 1e12) : size >= 1e9 ? sprintf('%gG', v / 1e9) : \
@@ -112,6 +122,7 @@ array bar_pattern[8] = [0, 0, 4, 0, 5, 1, 7, 0]
 # ---- the data, once through
 
 if (category_count) { logx = 0 }
+do for [c = 1:category_count] { category_name[c] = shortened(category_name[c], 60) }
 kept = 0
 do for [r = 1:reference_count] {
 	if (!logy || reference_value[r] > 0) {
