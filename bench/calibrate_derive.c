@@ -142,6 +142,7 @@ static int64_t mean_rate_ppm(const struct sim_params *sim)
 			ps += sim->step_ps[groups[i].step[k]];
 			instructions += step_instructions[groups[i].step[k]];
 		}
+	/* cppcheck-suppress zerodiv */
 	return (int64_t)(ps * 1000000 / instructions);
 }
 

@@ -203,7 +203,7 @@ static int summarize(const struct map_run *run, struct map_summary *s)
 {
 	uint64_t count = run->options->repetitions, threads = run->options->map_threads, i;
 	uint64_t *values = calloc(3 * count, sizeof(*values));
-	uint64_t *per_s = values, *map_ns = values + count, *unmap_ns = values + 2 * count;
+	uint64_t *per_s, *map_ns, *unmap_ns;
 
 	*s = (struct map_summary){ .thread_maps = calloc(threads, sizeof(*s->thread_maps)),
 				   .min_per_thread = UINT64_MAX };
@@ -211,6 +211,9 @@ static int summarize(const struct map_run *run, struct map_summary *s)
 		free(values);
 		return -ENOMEM;
 	}
+	per_s = values;
+	map_ns = values + count;
+	unmap_ns = values + 2 * count;
 	for (i = 0; i < count; i++) {
 		const struct mapbench_result *r = &run->reps[i].result;
 

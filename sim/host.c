@@ -287,9 +287,8 @@ static int create_queue(struct host *h, struct host_device *d, uint32_t index)
 
 	if (d->queue_depth[index] > NVME_MAX_QUEUE_COMMANDS) {
 		snprintf(h->err, h->err_size,
-			 "%u commands in flight on one queue, at most %u are possible: fewer --jobs, a smaller "
-			 "--iodepth "
-			 "or more --queues",
+			 "%u commands in flight on one queue, at most %d are possible: fewer --jobs, a smaller "
+			 "--iodepth or more --queues",
 			 d->queue_depth[index], NVME_MAX_QUEUE_COMMANDS);
 		return -EINVAL;
 	}

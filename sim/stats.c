@@ -184,13 +184,14 @@ static void rank_values(struct ranked *r, const double *values, size_t count)
 
 int stats_spearman(const double *x, const double *y, size_t count, double *rho)
 {
-	struct ranked *rx = calloc(2 * count + 1, sizeof(*rx)), *ry = rx + count;
+	struct ranked *rx = calloc(2 * count + 1, sizeof(*rx)), *ry;
 	double middle = count ? (double)(count - 1) / 2 : 0, xy = 0, xx = 0, yy = 0;
 	size_t i;
 
 	*rho = 0;
 	if (!rx)
 		return -ENOMEM;
+	ry = rx + count;
 	rank_values(rx, x, count);
 	rank_values(ry, y, count);
 	for (i = 0; i < count; i++) {
