@@ -347,7 +347,8 @@ static int draw(struct drawing *d)
 				"choose a directory with -o",
 				name);
 		else if (d->ret[i])
-			code = cmd_fail(EXIT_FAILED, "%s: gnuplot failed", name);
+			code = cmd_fail(EXIT_FAILED, "%s: %s", name,
+					d->ret[i] == -EIO ? "gnuplot failed" : strerror(-d->ret[i]));
 		else
 			printf("%s\n", name);
 	}

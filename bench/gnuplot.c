@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/builtin_ini.h"
 
@@ -203,12 +204,20 @@ static void put_prelude(FILE *f, const struct gnuplot_picture *p, const char *ou
 
 int gnuplot_draw(const struct gnuplot_picture *p, const char *output)
 {
-	FILE *f = gnuplot_open();
+	FILE *f = fopen(output, "we");
+	int ret;
 
+	/* A gnuplot that cannot write there would write to standard output. */
+	if (!f || fclose(f))
+		return -errno;
+	f = gnuplot_open();
 	if (!f)
 		return -errno;
 	put_prelude(f, p, output);
 	fputs(builtin_style_gp, f);
 	fputs(scripts[p->kind], f);
-	return gnuplot_close(f);
+	ret = gnuplot_close(f);
+	if (ret)
+		unlink(output);
+	return ret;
 }

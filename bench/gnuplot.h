@@ -83,8 +83,8 @@ void gnuplot_string(FILE *f, const char *s);
  * @p: what is on it
  * @output: file; see gnuplot_is_picture()
  *
- * The same picture gives the same bytes. Returns 0, -EIO when gnuplot has failed (it has said why), or another
- * negative errno.
+ * The same picture gives the same bytes. Returns 0, -EIO when gnuplot has failed (it has said why, and there is no
+ * file), or another negative errno.
  */
 int gnuplot_draw(const struct gnuplot_picture *p, const char *output);
 

@@ -122,7 +122,7 @@ array bar_pattern[8] = [0, 0, 4, 0, 5, 1, 7, 0]
 # ---- the data, once through
 
 if (category_count) { logx = 0 }
-do for [c = 1:category_count] { category_name[c] = shortened(category_name[c], 60) }
+do for [c = 1:category_count] { category_name[c] = shortened(category_name[c], 40) }
 kept = 0
 do for [r = 1:reference_count] {
 	if (!logy || reference_value[r] > 0) {
