@@ -87,21 +87,20 @@ static void test_small_ranges(void **state)
 	}
 }
 
-/* Anywhere in its part, ends included, and neither by the order of the draws. */
-static void test_spread(void **state)
+/* Anywhere in its part of @width numbers, ends included, and not by the order of the draws. */
+static void check_spread(uint64_t width)
 {
-	uint64_t values[10], seed;
 	bool first[10] = { false }, last[10] = { false };
 	uint32_t where_lowest[10] = { 0 }, i;
+	uint64_t values[10], seed;
 
-	(void)state;
 	for (seed = 0; seed < 2000; seed++) {
-		assert_int_equal(uncertain_draw(seed, 100, 149, 0, 10, values), 0);
+		assert_int_equal(uncertain_draw(seed, 100, 99 + 10 * width, 0, 10, values), 0);
 		for (i = 0; i < 10; i++) {
-			uint64_t part = (values[i] - 100) / 5;
+			uint64_t part = (values[i] - 100) / width;
 
-			first[part] |= (values[i] - 100) % 5 == 0;
-			last[part] |= (values[i] - 100) % 5 == 4;
+			first[part] |= (values[i] - 100) % width == 0;
+			last[part] |= (values[i] - 100) % width == width - 1;
 			where_lowest[i] += part == 0;
 		}
 	}
@@ -109,6 +108,14 @@ static void test_spread(void **state)
 		assert_true(first[i] && last[i]);
 		assert_in_range(where_lowest[i], 150, 250);
 	}
+}
+
+static void test_spread(void **state)
+{
+	(void)state;
+	check_spread(1);
+	check_spread(2);
+	check_spread(5);
 }
 
 static void test_streams(void **state)
