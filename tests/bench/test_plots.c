@@ -45,14 +45,14 @@ FILE *__wrap_popen(const char *command, const char *mode);
 int __real_pclose(FILE *f);
 int __wrap_pclose(FILE *f);
 
-/* Into the file "commands", or to a gnuplot that complains into the file "warnings". */
-static bool captured;
+/* What runs in place of gnuplot, or NULL; either complains into the file "warnings". */
+static const char *instead;
 
 FILE *__wrap_popen(const char *command, const char *mode)
 {
 	char line[300];
 
-	snprintf(line, sizeof(line), "%s 2>>warnings", captured ? "cat >commands" : command);
+	snprintf(line, sizeof(line), "%s 2>>warnings", instead ? instead : command);
 	return __real_popen(line, mode);
 }
 
@@ -230,6 +230,9 @@ static void test_refusals(void **state)
 		{ "[plot a]\nx = devices\nseries = jobs\npanel = policy\n",
 		  "my.ini:8: plot a: the sweep goes through remote_ns too" },
 		{ "[plot a]\nx = devices\n" REST "against = devices=2\n", NULL },
+		{ "[plot a]\nx = jobs\nwhere = remote_ns=100\nagainst = policy=static\nseries = devices\n", NULL },
+		{ "[plot a]\nx = jobs\nwhere = policy=static remote_ns=100\nagainst = devices=2\n",
+		  "my.ini:8: plot a: the sweep goes through devices too" },
 		{ "[plot a]\nx = devices\nseries = jobs\nwhere = policy\n",
 		  "my.ini:11: where = policy: not OPTION=VALUE of options that this sweep goes through" },
 		{ "[plot a]\nx = devices\nwhere = bs=4k\n",
@@ -705,13 +708,13 @@ static void test_prelude(void **state)
 	struct gnuplot_picture pic = {
 		.kind = GNUPLOT_LINES, .panel_count = 1, .series_count = 2, .series_style = { 1, 2 }
 	};
-	const struct gnuplot_value v = { 1, 2, 1.5, 2.5 };
+	const struct gnuplot_value v = { 123456.75, 2, 1.5, 2.5 };
 	char *text, *title;
 	const char *end;
 	size_t i;
 
 	(void)state;
-	captured = true;
+	instead = "cat >commands";
 	for (i = 0; i < COUNT(nasty); i++) {
 		pic.title = strdup(nasty[i]);
 		pic.series_name[0] = strdup(nasty[i]);
@@ -730,7 +733,7 @@ static void test_prelude(void **state)
 		assert_non_null(strstr(text, "reference_count = 1\narray reference_value[1] = [-5]\n"));
 		assert_non_null(strstr(text, "array series_style[2] = [1, 2]\n"));
 		/* a series without values has a dataset all the same */
-		assert_non_null(strstr(text, "\n$data << EOD\nNaN NaN NaN NaN\n\n\n1 2 1.5 2.5\nEOD\n"));
+		assert_non_null(strstr(text, "\n$data << EOD\nNaN NaN NaN NaN\n\n\n123456.75 2 1.5 2.5\nEOD\n"));
 		free(title);
 		free(text);
 		gnuplot_picture_free(&pic);
@@ -738,7 +741,7 @@ static void test_prelude(void **state)
 			.kind = GNUPLOT_LINES, .panel_count = 1, .series_count = 2, .series_style = { 1, 2 }
 		};
 	}
-	captured = false;
+	instead = NULL;
 }
 
 static void test_names(void **state)
@@ -871,6 +874,7 @@ static void test_failing_gnuplot(void **state)
 		.kind = GNUPLOT_LINES, .panel_count = 1, .series_count = 1, .series_style = { 1 }
 	};
 	const struct gnuplot_value v = { 1, 2, 2, 2 };
+	int i;
 
 	(void)state;
 	if (!gnuplot_exists())
@@ -881,6 +885,12 @@ static void test_failing_gnuplot(void **state)
 	pic.series_style[0] = 9;
 	assert_int_equal(gnuplot_draw(&pic, "failing.svg"), -EIO);
 	assert_int_equal(access("failing.svg", F_OK), -1);
+	/* ends before it has read what a pipe does not hold */
+	for (i = 0; i < 10000; i++)
+		assert_int_equal(gnuplot_add_value(&pic, 0, 0, &v), 0);
+	instead = "exit 1";
+	assert_int_equal(gnuplot_draw(&pic, "failing.svg"), -EIO);
+	instead = NULL;
 	gnuplot_picture_free(&pic);
 }
 
