@@ -324,15 +324,26 @@ static void draw_one(void *arg, uint64_t i)
 	char name[4096];
 
 	file_name(d, i, name, sizeof(name));
-	d->ret[i] = gnuplot_is_picture(name) ? gnuplot_draw(&d->pictures[i / ENDINGS], name) : -EINVAL;
+	d->ret[i] = gnuplot_draw(&d->pictures[i / ENDINGS], name);
+}
+
+static bool has_control_characters(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ')
+			return true;
+	return false;
 }
 
 static int draw(struct drawing *d)
 {
 	uint64_t count = d->count * ENDINGS, i;
-	char name[4096];
+	char name[4096], quoted[300];
 	int code = EXIT_OK;
 
+	if (has_control_characters(d->dir))
+		return cmd_fail(EXIT_USAGE, "%s: not the name of a directory for pictures: choose one with -o",
+				option_quote(quoted, sizeof(quoted), d->dir));
 	if (mkdir(d->dir, 0777) && errno != EEXIST)
 		return cmd_fail(EXIT_FAILED, "%s: %s", d->dir, strerror(errno));
 	d->ret = calloc(count, sizeof(*d->ret));
@@ -340,13 +351,7 @@ static int draw(struct drawing *d)
 		return cmd_fail(EXIT_FAILED, "out of memory");
 	for (i = 0; i < count; i++) {
 		file_name(d, i, name, sizeof(name));
-		if (d->ret[i] == -EINVAL)
-			code = cmd_fail(
-				EXIT_USAGE,
-				"%s: the name of a picture has no quotes, backquotes, backslashes or newlines: "
-				"choose a directory with -o",
-				name);
-		else if (d->ret[i])
+		if (d->ret[i])
 			code = cmd_fail(EXIT_FAILED, "%s: %s", name,
 					d->ret[i] == -EIO ? "gnuplot failed" : strerror(-d->ret[i]));
 		else

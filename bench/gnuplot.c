@@ -47,14 +47,19 @@ int gnuplot_close(FILE *f)
 	return pclose(f) ? -EIO : 0;
 }
 
-/* In single quotes nothing is special but the quote itself, which is doubled. */
+/*
+ * In single quotes nothing is special but the quote itself. To double it is not enough: gnuplot 5.4 does not read
+ * two of them in a row, nor one at the beginning. In double quotes it is not safe either: behind it @names are
+ * replaced.
+ */
 void gnuplot_string(FILE *f, const char *s)
 {
 	fputc('\'', f);
 	for (; *s; s++) {
 		if (*s == '\'')
-			fputc('\'', f);
-		fputc((unsigned char)*s < ' ' ? ' ' : *s, f);
+			fputs("'.\"\\047\".'", f);
+		else
+			fputc((unsigned char)*s < ' ' ? ' ' : *s, f);
 	}
 	fputc('\'', f);
 }
@@ -183,7 +188,10 @@ static void put_prelude(FILE *f, const struct gnuplot_picture *p, const char *ou
 {
 	uint32_t i;
 
-	put_text(f, "output", output);
+	/* To gnuplot a name that begins with a bar is a command, and one that begins with a tilde is a user's. */
+	fputs(*output == '/' ? "output = " : "output = './'.", f);
+	gnuplot_string(f, output);
+	fputc('\n', f);
 	put_text(f, "title", p->title);
 	put_text(f, "footer", p->footer);
 	put_text(f, "xlabel", p->xlabel);

@@ -81,7 +81,7 @@ void gnuplot_string(FILE *f, const char *s);
 /**
  * gnuplot_draw - make a picture
  * @p: what is on it
- * @output: file; see gnuplot_is_picture()
+ * @output: file, whose name ends in .svg or .png and has no control characters
  *
  * The same picture gives the same bytes. Returns 0, -EIO when gnuplot has failed (it has said why, and there is no
  * file), or another negative errno.
