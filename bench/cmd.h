@@ -14,7 +14,7 @@ enum exit_code {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,   /* the run failed */
 	EXIT_USAGE = 2,	   /* usage or configuration */
-	EXIT_REFUTED = 3,  /* a claim */
+	EXIT_REFUTED = 3,  /* or undecided: a claim */
 	EXIT_UNSAFE = 4,   /* a safety violation */
 	EXIT_STUCK = 5,	   /* deadlock or step bound */
 	EXIT_SIGNAL = 128, /* plus the signal's number */
