@@ -128,11 +128,12 @@ static void free_file(struct file *f)
 /* {"throughput_mib_s": the estimate, "n": the mean, "half": ...}; NAN: there is none */
 static json_t *result_of(double mean)
 {
-	json_t *quantiles = json_pack("[[i,i],[i,i]]", 50, 1000 + (int)mean, 100, 3000);
+	json_t *quantiles;
 
 	if (isnan(mean))
 		return json_pack("{s:n, s:n, s:f, s:{s:n}, s:i}", "throughput_mib_s", "n", "half", 1.0,
 				 "latency_ns", "quantiles", "repetitions", 4);
+	quantiles = json_pack("[[i,i],[i,i]]", 50, 1000 + (int)mean, 100, 3000);
 	return json_pack("{s:{s:f, s:f, s:f, s:f}, s:f, s:f, s:{s:o}, s:i}", "throughput_mib_s", "mean", mean,
 			 "ci95", 3.1824, "min", mean, "max", mean, "n", mean, "half", mean / 2, "latency_ns",
 			 "quantiles", quantiles, "repetitions", 4);
