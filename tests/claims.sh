@@ -137,7 +137,8 @@ jq "$round" out >from
 ends 3 "${command[@]}" claims.ini --iterations 200 --repetitions 3 "${json[@]}"
 jq "$round" out | cmp -s - from || fail "a sweep gives other verdicts than simulations"
 claim other 'cpus=3' 1 >other.ini
-refused 2 '^simbench: --from sweep: claim other: the sweep has no point with cpus = 3$' validate other.ini --from sweep
+refused 2 '^simbench: --from sweep: claim other: the sweep has no point with cpus = 3$' \
+	validate other.ini --from sweep
 claim other 'cpus=2 lock=mcs hold=9ns' 1 >other.ini
 refused 2 'claim other: the scenario has hold = "9ns", and the points of the sweep have "60ns"' validate other.ini \
 	--from sweep
@@ -177,7 +178,8 @@ holds '.results[0] | .measure == "contended_fraction" and (.points | length) == 
 ok compare sweep sweep
 says '^4 points: 0 higher, 0 lower, 4 no difference$'
 for lock in mcs tas; do
-	run lockbench --cpus 4 --lock "$lock" --iterations 200 --repetitions 3 --progress never "${json[@]}" -o "$lock.json"
+	run lockbench --cpus 4 --lock "$lock" --iterations 200 --repetitions 3 --progress never "${json[@]}" \
+		-o "$lock.json"
 done
 ok compare mcs.json tas.json
 says '^A and B differ in lock: "mcs" and "tas"$'
@@ -254,8 +256,8 @@ refused 2 'claims.ini: there is no section \[sweep\]' sweep claims.ini -o no
 claim typo 'cpus=4 lokc=mcs' 1 >typo.ini
 refused 2 'typo.ini:4: lokc = mcs: .*did you mean lock' validate typo.ini
 sed 's/acquisitions_per_s/aquisitions/' near.ini >typo.ini
-refused 2 'typo.ini:5: measure = aquisitions: a result has no such value; it has .*acquisitions_per_s' validate typo.ini \
-	--progress never --iterations 20
+refused 2 'typo.ini:5: measure = aquisitions: a result has no such value; it has .*acquisitions_per_s' \
+	validate typo.ini --progress never --iterations 20
 refused 2 'compare takes two' compare mcs.json
 refused 2 'compare takes two' compare mcs.json tas.json sweep
 refused 2 'no throughputt: --measure takes one of' compare mcs.json tas.json --measure throughputt
