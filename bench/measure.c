@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -103,6 +104,7 @@ struct stats_mean measure_mean(const struct measure *m)
 struct walk {
 	int (*fn)(void *arg, const char *path, const json_t *value);
 	void *arg;
+	bool estimates_whole; /* not one by one what an estimate consists of */
 	char path[PATH_MAX_LENGTH];
 };
 
@@ -130,7 +132,7 @@ static int walk_value(struct walk *w, size_t length, const json_t *value)
 		child = !strcmp(w->path, "locks") ? select_element(value, "cache_lock") : NULL;
 		return child ? walk_key(w, length, "cache_lock", child) : 0;
 	}
-	if (!json_is_object(value))
+	if (!json_is_object(value) || (w->estimates_whole && json_object_get(value, "ci95")))
 		return w->fn(w->arg, w->path, value);
 	json_object_foreach((json_t *)value, key, child) {
 		ret = walk_key(w, length, key, child);
@@ -155,13 +157,9 @@ struct path_list {
 static int add_path(void *arg, const char *path, const json_t *value)
 {
 	struct path_list *list = arg;
-	const char *dot = strrchr(path, '.');
 	size_t length = strlen(path);
 
-	if (!json_is_number(value))
-		return 0;
-	/* An estimate goes by the name of the whole. */
-	if (dot && (!strcmp(dot, ".ci95") || !strcmp(dot, ".min")))
+	if (!json_is_number(value) && !json_is_object(value))
 		return 0;
 	if (list->used + length + 3 > list->size)
 		return 1;
@@ -173,9 +171,10 @@ static int add_path(void *arg, const char *path, const json_t *value)
 const char *measure_paths(const json_t *result, char *buf, size_t size)
 {
 	struct path_list list = { buf, size, 0 };
+	struct walk w = { .fn = add_path, .arg = &list, .estimates_whole = true };
 
 	buf[0] = '\0';
-	measure_each(result, add_path, &list);
+	walk_value(&w, 0, result);
 	return buf;
 }
 
