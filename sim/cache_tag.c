@@ -56,13 +56,17 @@ static int cache_tag_assign(struct dmar_domain *domain, uint16_t did, struct dev
 	WRITE_ONCE(tag->users, 1U);
 
 	flags = spin_lock_irqsave(&cache->cache_lock);
+	if (unlikely(domain->config->bug == BUG_LOCK_ORDER)) {
+		spin_lock(&domain->lock);
+		spin_unlock(&domain->lock);
+	}
 	found = cache_tag_find(cache, did, dev, pasid, type);
 	if (found)
 		WRITE_ONCE(found->users, READ_ONCE(found->users) + 1);
 	else
 		list_add_tail(&tag->node, &cache->cache_tags);
 	spin_unlock_irqrestore(&cache->cache_lock, flags);
-	if (found)
+	if (found && domain->config->bug != BUG_LEAK_TAG)
 		shared_free(tag);
 	return 0;
 }
@@ -80,7 +84,7 @@ static void cache_tag_unassign(struct dmar_domain *domain, uint16_t did, struct 
 	if (tag) {
 		users = READ_ONCE(tag->users) - 1;
 		WRITE_ONCE(tag->users, users);
-		if (!users)
+		if (!users && domain->config->bug != BUG_FREE_LINKED_TAG)
 			list_del(&tag->node);
 	}
 	spin_unlock_irqrestore(&cache->cache_lock, flags);

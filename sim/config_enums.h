@@ -41,6 +41,22 @@
 	X(INVALIDATION_LAZY, "lazy") \
 	X(INVALIDATION_STRICT, "strict")
 
+/* In which order an attach lets the device in and sees to invalidations; facts K7 and the review of F7. */
+#define ATTACH_ORDER_LIST(X)                                                                   \
+	X(ATTACH_KERNEL, "kernel") /* context entry first, then the cache tags and the flag */ \
+	X(ATTACH_TAGS_FIRST,                                                                   \
+	  "tags-first") /* cache tags, then the flag, then a write-buffer flush, then the entry */
+
+/* Mistakes that the explorer has to find, one for each of its rules (docs/races.md). */
+#define PLANTED_BUG_LIST(X)                                                                                \
+	X(BUG_NONE, "none")                                                                                \
+	X(BUG_NO_SYNC_MAP, "no-sync-map")	      /* M1: a map does not invalidate */                  \
+	X(BUG_NO_SYNC_UNMAP, "no-sync-unmap")	      /* M2: an unmap does not invalidate */               \
+	X(BUG_FREE_TABLES_FIRST, "free-tables-first") /* M3: an unmap frees tables and then invalidates */ \
+	X(BUG_FREE_LINKED_TAG, "free-linked-tag")     /* M4: a tag is freed and stays in the list */       \
+	X(BUG_LOCK_ORDER, "lock-order")		      /* M5: two locks, taken either way round */          \
+	X(BUG_LEAK_TAG, "leak-tag")		      /* M6: a tag that is not needed is not freed */
+
 /* fio's rw. */
 #define RW_LIST(X)                   \
 	X(RW_RANDREAD, "randread")   \
@@ -94,6 +110,8 @@
 	}
 
 CONFIG_ENUM(engine_kind, ENGINE_LIST)
+CONFIG_ENUM(attach_order, ATTACH_ORDER_LIST)
+CONFIG_ENUM(planted_bug, PLANTED_BUG_LIST)
 CONFIG_ENUM(policy, POLICY_LIST)
 CONFIG_ENUM(bridge_place, BRIDGE_LIST)
 CONFIG_ENUM(unit_place, PLACE_LIST)

@@ -337,7 +337,50 @@ static int domain_set_context(struct dmar_domain *domain, struct device_domain_i
 				 domain_use_first_level(domain));
 }
 
+/* Lets mappings know that they have to be followed by something, where the flag is not fixed at allocation. */
+static void attach_sync_map(struct dmar_domain *domain, struct intel_iommu *iommu)
+{
+	if (domain->config->policy == POLICY_DYNAMIC && iommu_needs_sync_map(iommu, domain_use_first_level(domain)))
+		domain_set_flag(domain, DOMAIN_IOTLB_SYNC_MAP);
+}
+
 /* The kernel's order: context entry, ATS, cache tags, flag (facts K7). */
+static int attach_context_first(struct dmar_domain *domain, struct device *dev)
+{
+	struct device_domain_info *info = &dev->info;
+	int ret = domain_set_context(domain, info);
+
+	if (ret)
+		return ret;
+	if (info->ats_supported)
+		WRITE_ONCE(info->ats_enabled, true);
+	ret = cache_tag_assign_domain(domain, dev, IOMMU_NO_PASID, NULL);
+	if (!ret)
+		attach_sync_map(domain, info->iommu);
+	return ret;
+}
+
+/*
+ * What the review of the flag asks for: whatever a mapping has to be followed by is in force before the unit can
+ * walk the tables, and entries that were written before that have left the write buffer.
+ */
+static int attach_tags_first(struct dmar_domain *domain, struct device *dev)
+{
+	struct device_domain_info *info = &dev->info;
+	int ret;
+
+	if (info->ats_supported)
+		WRITE_ONCE(info->ats_enabled, true);
+	ret = cache_tag_assign_domain(domain, dev, IOMMU_NO_PASID, NULL);
+	if (ret)
+		return ret;
+	attach_sync_map(domain, info->iommu);
+	/* A map that has not seen the flag has written its entries before this, or sees it. */
+	smp_mb();
+	iommu_flush_write_buffer(info->iommu);
+	return domain_set_context(domain, info);
+}
+
 static int dmar_domain_attach_device(struct dmar_domain *domain, struct device *dev)
 {
 	struct device_domain_info *info = &dev->info;
@@ -356,20 +399,12 @@ static int dmar_domain_attach_device(struct dmar_domain *domain, struct device *
 	if (info->real_dma_subdevice)
 		return 0;
 
-	ret = domain_set_context(domain, info);
+	if (domain->config->attach_order == ATTACH_TAGS_FIRST)
+		ret = attach_tags_first(domain, dev);
+	else
+		ret = attach_context_first(domain, dev);
 	if (ret)
-		goto err;
-	if (info->ats_supported)
-		WRITE_ONCE(info->ats_enabled, true);
-	ret = cache_tag_assign_domain(domain, dev, IOMMU_NO_PASID, NULL);
-	if (ret)
-		goto err;
-	if (domain->config->policy == POLICY_DYNAMIC && iommu_needs_sync_map(iommu, domain_use_first_level(domain)))
-		domain_set_flag(domain, DOMAIN_IOTLB_SYNC_MAP);
-	return 0;
-
-err:
-	device_block_translation(dev);
+		device_block_translation(dev);
 	return ret;
 }
 
@@ -391,16 +426,28 @@ void device_block_translation(struct device *dev)
 	if (!READ_ONCE(info->domain_attached))
 		return;
 	domain = READ_ONCE(info->domain);
-	if (domain)
+	if (domain && domain->config->attach_order == ATTACH_TAGS_FIRST) {
+		/* The other way round: invalidations go on until the device cannot walk any more. */
+		if (!info->real_dma_subdevice)
+			iommu_clear_context(info->iommu, info);
 		cache_tag_unassign_domain(domain, dev, IOMMU_NO_PASID, NULL);
-	WRITE_ONCE(info->ats_enabled, false);
-	if (!info->real_dma_subdevice)
-		iommu_clear_context(info->iommu, info);
+		WRITE_ONCE(info->ats_enabled, false);
+	} else {
+		if (domain)
+			cache_tag_unassign_domain(domain, dev, IOMMU_NO_PASID, NULL);
+		WRITE_ONCE(info->ats_enabled, false);
+		if (!info->real_dma_subdevice)
+			iommu_clear_context(info->iommu, info);
+	}
 	WRITE_ONCE(info->domain_attached, false);
 	if (!domain)
 		return;
 	flags = spin_lock_irqsave(&domain->lock);
 	list_del(&info->link);
+	if (unlikely(domain->config->bug == BUG_LOCK_ORDER)) {
+		spin_lock(&domain_cache(domain)->cache_lock);
+		spin_unlock(&domain_cache(domain)->cache_lock);
+	}
 	spin_unlock_irqrestore(&domain->lock, flags);
 	domain_detach_iommu(domain, info->iommu);
 	WRITE_ONCE(info->domain, NULL);
@@ -506,7 +553,12 @@ struct iotlb_gather {
 
 static void iotlb_sync(struct dmar_domain *domain, struct iotlb_gather *gather)
 {
-	cache_tag_flush_range(domain, gather->start, gather->end, page_list_empty(&gather->freelist));
+	bool leaves_only = page_list_empty(&gather->freelist);
+
+	if (unlikely(domain->config->bug == BUG_FREE_TABLES_FIRST))
+		page_list_free(&gather->freelist);
+	if (likely(domain->config->bug != BUG_NO_SYNC_UNMAP))
+		cache_tag_flush_range(domain, gather->start, gather->end, leaves_only);
 	page_list_free(&gather->freelist);
 }
 
@@ -614,7 +666,7 @@ int iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t paddr, uint64_
 	compute(COST_IOMMU_MAP);
 	read_domain_ops(domain);
 	ret = intel_iommu_map(domain, iova, paddr, size, prot);
-	if (!ret)
+	if (!ret && likely(domain->config->bug != BUG_NO_SYNC_MAP))
 		intel_iommu_iotlb_sync_map(domain, iova, size);
 	else if (is_halfway_error(ret))
 		undo_mapping(domain, iova, NULL, paddr, size);

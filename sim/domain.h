@@ -25,6 +25,8 @@ struct domain_config {
 	enum layout layout;
 	bool first_stage;
 	bool lazy; /* with a flush queue */
+	enum attach_order attach_order;
+	enum planted_bug bug;
 };
 
 /* A VT-d unit that the domain is attached to. */
