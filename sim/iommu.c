@@ -10,7 +10,7 @@ OBJ_TYPE(intel_iommu, OBJ_FIELD(intel_iommu, reg), OBJ_FIELD(intel_iommu, cap), 
 OBJ_TYPE(q_inval, OBJ_FIELD(q_inval, q_lock), OBJ_FIELD(q_inval, desc), OBJ_FIELD(q_inval, desc_status),
 	 OBJ_FIELD(q_inval, free_head), OBJ_FIELD(q_inval, free_tail), OBJ_FIELD(q_inval, free_cnt));
 OBJ_TYPE_PLAIN(qi_queue, "invalidation queue");
-OBJ_TYPE_PLAIN(qi_desc_status, "qi desc_status");
+OBJ_TYPE_POLLED(qi_desc_status, "qi desc_status");
 OBJ_TYPE_PLAIN(root_table, "root table");
 OBJ_TYPE_PLAIN(context_table, "context table");
 OBJ_TYPE_PLAIN(pasid_dir, "pasid directory");

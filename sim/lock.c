@@ -237,6 +237,8 @@ inline void spin_lock(spinlock_t *lock)
 {
 	uint32_t val = 0;
 
+	if (executor_spin_lock(lock))
+		return;
 	if (!lock_is_plain())
 		any_spin_lock(lock);
 	else if (likely(try_cmpxchg(&lock->val, &val, Q_LOCKED)))
@@ -270,6 +272,8 @@ static __attribute__((noinline)) void any_spin_unlock(spinlock_t *lock)
 
 inline void spin_unlock(spinlock_t *lock)
 {
+	if (executor_spin_unlock(lock))
+		return;
 	if (lock_is_plain())
 		smp_store_release(&lock->locked, (uint8_t)0);
 	else

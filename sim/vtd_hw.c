@@ -18,6 +18,99 @@ static const uint64_t *mem64(const struct vtd_hw *hw, uint64_t pa)
 	return region_virt(&hw->sim->region, pa);
 }
 
+/* ---- under the explorer ---- */
+
+/*
+ * What of a unit's state an access is about. Each requester's context and each 2 MiB of addresses are places of
+ * their own: what is done with different ones can be done in any order.
+ */
+enum unit_part {
+	UNIT_QUEUE,	   /* head and tail of the invalidation queue */
+	UNIT_BUFFER,	   /* write buffer */
+	UNIT_CONTEXT = 64, /* + requester */
+	UNIT_IOTLB = 320,  /* + address */
+	UNIT_PARTS = 576,
+};
+
+_Static_assert(UNIT_PARTS <= sizeof(struct vtd_hw), "a part's place is an address inside of the unit");
+
+static unsigned int context_part(const struct vtd_requester *r)
+{
+	return UNIT_CONTEXT + r->rid % 256;
+}
+
+static unsigned int iotlb_part(uint64_t iova)
+{
+	return UNIT_IOTLB + (unsigned int)(iova >> (PAGE_SHIFT + PAGE_ORDER_2M)) % 256;
+}
+
+static uint32_t unit_place(const struct vtd_hw *hw, unsigned int part)
+{
+	return explore_location(hw->sim->explore, (uintptr_t)hw + part);
+}
+
+/* As a part of what is going on. */
+static void note_unit(const struct vtd_hw *hw, unsigned int part, enum explore_access_kind kind)
+{
+	if (hw->sim->explore)
+		explore_note(hw->sim->explore, unit_place(hw, part), kind);
+}
+
+/* All contexts and addresses: an invalidation. */
+static void note_caches(const struct vtd_hw *hw)
+{
+	if (hw->sim->explore)
+		explore_note_range(hw->sim->explore, (uintptr_t)hw + UNIT_CONTEXT, (uintptr_t)hw + UNIT_PARTS,
+				   ACCESS_STORE);
+}
+
+/* Others may go first. */
+static void touch_unit(const struct vtd_hw *hw, unsigned int part, enum explore_access_kind kind)
+{
+	if (hw->sim->explore)
+		explore_touch(hw->sim->explore, unit_place(hw, part), kind);
+}
+
+void vtd_store_buffered(struct vtd_hw *hw, const uint64_t *p)
+{
+	if (!cap_rwbf(hw->cap))
+		return;
+	assert(hw->buffered_count < VTD_WRITE_BUFFER_SIZE);
+	hw->buffered[hw->buffered_count++] = (struct buffered_store){ p, *p };
+	note_unit(hw, UNIT_BUFFER, ACCESS_STORE);
+	engine_post(&hw->sim->engine, 0, &hw->drain_oldest, 0);
+	engine_post(&hw->sim->engine, 0, &hw->drain_newest, 0);
+}
+
+static void drain(struct vtd_hw *hw, uint32_t which)
+{
+	note_unit(hw, UNIT_BUFFER, ACCESS_STORE);
+	/* A flush, or the other end, was quicker. */
+	if (which >= hw->buffered_count)
+		return;
+	explore_say(hw->sim->explore, "write buffer: the %s store drains", which ? "newest" : "oldest");
+	hw->buffered_count--;
+	memmove(hw->buffered + which, hw->buffered + which + 1,
+		(hw->buffered_count - which) * sizeof(hw->buffered[0]));
+}
+
+static void drain_oldest(struct actor *actor, uint64_t time_ps, uint64_t arg)
+{
+	(void)time_ps;
+	(void)arg;
+	drain(container_of(actor, struct vtd_hw, drain_oldest), 0);
+}
+
+static void drain_newest(struct actor *actor, uint64_t time_ps, uint64_t arg)
+{
+	struct vtd_hw *hw = container_of(actor, struct vtd_hw, drain_newest);
+
+	(void)time_ps;
+	(void)arg;
+	/* A single one is the oldest too. */
+	drain(hw, hw->buffered_count > 1 ? hw->buffered_count - 1 : UINT32_MAX);
+}
+
 /* One memory read by the unit: snoops the CPUs' caches. */
 struct walk_read {
 	struct vtd_hw *hw;
@@ -25,6 +118,17 @@ struct walk_read {
 	bool cached; /* the entry comes from the paging-structure cache, unless it is the last one */
 	uint64_t last_pa;
 };
+
+/* What was there before the oldest store that is still in the buffer. */
+static uint64_t behind_write_buffer(const struct vtd_hw *hw, const uint64_t *p)
+{
+	uint32_t i;
+
+	for (i = 0; i < hw->buffered_count; i++)
+		if (hw->buffered[i].p == p)
+			return hw->buffered[i].old;
+	return *p;
+}
 
 static uint64_t walk_read64(void *ctx, uint64_t pa)
 {
@@ -34,7 +138,9 @@ static uint64_t walk_read64(void *ctx, uint64_t pa)
 	w->last_pa = pa;
 	if (!w->cached)
 		coh_agent_read(w->hw->sim, w->hw->agent, p, sizeof(*p), w->time_ps);
-	return *p;
+	if (cap_rwbf(w->hw->cap))
+		note_unit(w->hw, UNIT_BUFFER, ACCESS_LOAD);
+	return w->hw->buffered_count ? behind_write_buffer(w->hw, p) : *p;
 }
 
 /* Entries live in sets by page frame; large pages by their first one. */
@@ -160,7 +266,7 @@ static void context_invalidate(struct vtd_hw *hw, const struct qi_context_fields
 			continue;
 		if (f->gran == QI_GRAN_DOMAIN && r->did != f->did)
 			continue;
-		r->cached = false;
+		r->cached = r->absent = false;
 		/* The driver turns ATS off when it takes a device away, and that empties the device's TLB. */
 		if (f->gran == QI_GRAN_DEVICE)
 			dev_tlb_empty(r);
@@ -189,6 +295,8 @@ static uint64_t qi_queue_size(const struct vtd_hw *hw)
 	return PAGE_SIZE << (hw->iqa & DMA_IQA_QS_MASK);
 }
 
+static void qi_step(struct actor *actor, uint64_t time_ps, uint64_t arg);
+
 /* Starts on the descriptor at the head: its effect comes when its time is over. */
 static void qi_start(struct vtd_hw *hw, uint64_t time_ps)
 {
@@ -197,6 +305,11 @@ static void qi_start(struct vtd_hw *hw, uint64_t time_ps)
 
 	if (hw->iqh == hw->iqt) {
 		hw->qi_busy = false;
+		return;
+	}
+	if (hw->sim->explore) {
+		/* Without a clock nothing is gained by stopping between descriptors. */
+		qi_step(&hw->step, time_ps, 0);
 		return;
 	}
 	desc = qi_read(hw, hw->iqh);
@@ -256,6 +369,7 @@ static void qi_execute(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t t
 	struct vtd_requester *r;
 
 	hw->descriptors++;
+	hw->invalidations++;
 	if (qi_desc_reserved(desc, &reserved)) {
 		hw->fsts |= DMA_FSTS_IQE;
 		return;
@@ -267,7 +381,7 @@ static void qi_execute(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t t
 		break;
 	case QI_PC_TYPE:
 		for (r = hw->requesters; r; r = r->next) {
-			r->cached = false;
+			r->cached = r->absent = false;
 			dev_tlb_empty(r);
 		}
 		break;
@@ -295,12 +409,33 @@ static void qi_execute(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t t
 	}
 }
 
+static void say_descriptor(const struct vtd_hw *hw, const struct qi_desc *desc)
+{
+	static const char *const names[16] = {
+		[QI_CC_TYPE] = "context cache", [QI_IOTLB_TYPE] = "IOTLB",	  [QI_DIOTLB_TYPE] = "device TLB",
+		[QI_PC_TYPE] = "PASID cache",	[QI_EIOTLB_TYPE] = "PASID IOTLB", [QI_DEIOTLB_TYPE] = "device TLB",
+	};
+	unsigned int type = qi_desc_type(desc->qw0);
+
+	if (type == QI_IWD_TYPE)
+		explore_say(hw->sim->explore, "QI: wait descriptor, status written");
+	else
+		explore_say(hw->sim->explore, "QI: %s invalidated",
+			    type < 16 && names[type] ? names[type] : "cache");
+}
+
 static void qi_step(struct actor *actor, uint64_t time_ps, uint64_t arg)
 {
 	struct vtd_hw *hw = container_of(actor, struct vtd_hw, step);
 	struct qi_desc desc = qi_read(hw, hw->iqh);
 
 	(void)arg;
+	note_caches(hw);
+	hw->wait_held = hw->translating && qi_desc_type(desc.qw0) == QI_IWD_TYPE;
+	if (hw->wait_held)
+		return;
+	if (hw->sim->explore)
+		say_descriptor(hw, &desc);
 	qi_execute(hw, &desc, time_ps);
 	if (hw->fsts & DMA_FSTS_IQE)
 		return; /* stopped until software clears the error */
@@ -314,6 +449,7 @@ static void qi_tail_written(struct actor *actor, uint64_t time_ps, uint64_t tail
 	struct vtd_hw *hw = container_of(actor, struct vtd_hw, tail_written);
 
 	hw->iqt = tail & DMAR_IQ_OFFSET_MASK;
+	note_unit(hw, UNIT_QUEUE, ACCESS_STORE);
 	if (hw->qi_busy || !(hw->gsts & DMA_GSTS_QIES))
 		return;
 	hw->qi_busy = true;
@@ -327,6 +463,9 @@ static void gcmd_written(struct vtd_hw *hw, uint32_t value, uint64_t time_ps)
 		hw->gsts |= DMA_GSTS_RTPS;
 	if (!(value & DMA_GCMD_WBF))
 		return;
+	if (hw->buffered_count)
+		touch_unit(hw, UNIT_BUFFER, ACCESS_STORE);
+	hw->buffered_count = 0;
 	hw->write_buffer_until_ps = time_ps + hw->timing.write_buffer_ps;
 	hw->write_buffer_flushes += cap_rwbf(hw->cap);
 }
@@ -394,6 +533,8 @@ int vtd_hw_init(struct vtd_hw *hw, struct sim *sim, uint32_t package, uint64_t c
 	hw->mmio.read = vtd_mmio_read;
 	hw->tail_written.fn = qi_tail_written;
 	hw->step.fn = qi_step;
+	hw->drain_oldest.fn = drain_oldest;
+	hw->drain_newest.fn = drain_newest;
 	hw->sim = sim;
 	hw->agent = (uint16_t)agent;
 	hw->cap = cap;
@@ -504,11 +645,21 @@ static enum vtd_fault_reason look_up_context(struct vtd_requester *r, uint64_t *
 	bool scalable = r->hw->rtaddr & DMA_RTADDR_SMT;
 	enum vtd_fault_reason fault;
 
+	uint64_t invalidations;
+
 	if (r->cached)
 		return VTD_FAULT_NONE;
-	fault = scalable ? scalable_context(r, &w) : legacy_context(r, &w);
+	if (r->absent)
+		return scalable ? VTD_FAULT_SM_CONTEXT_NOT_PRESENT : VTD_FAULT_CONTEXT_NOT_PRESENT;
+	do {
+		invalidations = r->hw->invalidations;
+		fault = scalable ? scalable_context(r, &w) : legacy_context(r, &w);
+	} while (r->hw->invalidations != invalidations);
 	*time_ps += r->hw->timing.walk_ps * (scalable ? 4 : 2);
 	r->cached = fault == VTD_FAULT_NONE;
+	/* Caching mode lets a unit remember what is not there (VT-d spec 6.1). */
+	r->absent = fault == VTD_FAULT_CONTEXT_NOT_PRESENT && cap_caching_mode(r->hw->cap);
+	note_unit(r->hw, context_part(r), ACCESS_STORE);
 	return fault;
 }
 
@@ -539,14 +690,30 @@ static enum vtd_fault_reason iotlb_translate(struct vtd_requester *r, uint64_t i
 	struct iotlb_entry *e = iotlb_find(hw, r->did, iova >> PAGE_SHIFT);
 	struct vtd_translation t;
 	enum walk_result result;
+	uint64_t invalidations;
 
-	if (e && e->phys & (write ? 2 : 1)) {
+	if (e && (e->phys & (write ? 2 : 1) || e->absent)) {
 		hw->iotlb_hits++;
 		*found = *e;
-		return VTD_FAULT_NONE;
+		return e->absent ? vtd_walk_fault(WALK_NOT_PRESENT, r->first_stage, hw->rtaddr & DMA_RTADDR_SMT,
+						  write)
+				 : VTD_FAULT_NONE;
 	}
 	hw->iotlb_misses++;
-	result = walk(r, iova, write, time_ps, &t);
+	do {
+		invalidations = hw->invalidations;
+		result = walk(r, iova, write, time_ps, &t);
+	} while (hw->invalidations != invalidations);
+	note_unit(hw, iotlb_part(iova), ACCESS_STORE);
+	/* What was there before may have gone meanwhile. */
+	e = iotlb_find(hw, r->did, iova >> PAGE_SHIFT);
+	if (result == WALK_NOT_PRESENT && cap_caching_mode(hw->cap) && !r->first_stage && !e) {
+		struct iotlb_entry absent = {
+			.iova_pfn = iova >> PAGE_SHIFT, .did = r->did, .valid = true, .absent = true
+		};
+
+		iotlb_insert(hw, &absent);
+	}
 	if (result != WALK_OK)
 		return vtd_walk_fault(result, r->first_stage, hw->rtaddr & DMA_RTADDR_SMT, write);
 	*found = (struct iotlb_entry){
@@ -572,8 +739,8 @@ static enum vtd_fault_reason fault_at(struct vtd_requester *r, enum vtd_fault_re
 	return fault;
 }
 
-enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
-				    uint64_t *phys)
+static enum vtd_fault_reason translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
+				       uint64_t *phys)
 {
 	struct iotlb_entry entry, *cached = NULL;
 	enum vtd_fault_reason fault;
@@ -601,7 +768,25 @@ enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool
 		return fault_at(r, fault);
 	*phys = (entry.phys & VTD_PTE_ADDR_MASK) | (iova & ((PAGE_SIZE << entry.order) - 1));
 	if (cached)
-		*cached = (struct iotlb_entry){ iova >> PAGE_SHIFT, (*phys & VTD_PTE_ADDR_MASK) | (entry.phys & 3),
-						r->did, 0, true };
+		*cached = (struct iotlb_entry){
+			iova >> PAGE_SHIFT, (*phys & VTD_PTE_ADDR_MASK) | (entry.phys & 3), r->did, 0, true, false
+		};
 	return VTD_FAULT_NONE;
+}
+
+enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
+				    uint64_t *phys)
+{
+	enum vtd_fault_reason fault;
+
+	touch_unit(r->hw, context_part(r), ACCESS_LOAD);
+	note_unit(r->hw, iotlb_part(iova), ACCESS_LOAD);
+	r->hw->translating++;
+	fault = translate(r, iova, write, time_ps, phys);
+	note_unit(r->hw, iotlb_part(iova), ACCESS_LOAD);
+	if (!--r->hw->translating && r->hw->wait_held) {
+		r->hw->wait_held = false;
+		engine_post(&r->hw->sim->engine, *time_ps, &r->hw->step, 0);
+	}
+	return fault;
 }

@@ -18,6 +18,7 @@ struct iotlb_entry {
 	uint16_t did;
 	uint8_t order; /* frames of the page, as a power of two */
 	bool valid;
+	bool absent; /* with caching mode: that nothing is mapped (VT-d spec 6.1) */
 };
 
 /* Paging-structure cache: 2 MiB ranges whose upper-level entries need no read. */
@@ -28,6 +29,15 @@ struct psc_entry {
 };
 
 #define VTD_PSC_SIZE 32
+
+/* Stores that may still be in the write buffer of a unit with RWBF=1, under the explorer. */
+#define VTD_WRITE_BUFFER_SIZE 32
+
+/* A store that the walker does not see yet. */
+struct buffered_store {
+	const uint64_t *p;
+	uint64_t old;
+};
 
 struct vtd_hw {
 	struct mmio_device mmio; /* must be first */
@@ -41,6 +51,14 @@ struct vtd_hw {
 	uint64_t iqh, iqt; /* byte offsets */
 	bool qi_busy;
 	uint64_t write_buffer_until_ps;
+	struct buffered_store buffered[VTD_WRITE_BUFFER_SIZE]; /* oldest first */
+	uint32_t buffered_count;
+	struct actor drain_oldest, drain_newest; /* let one go, at any time: the order is nobody's */
+	/* An invalidation waits for the translations that are under way, and makes them start over (spec 6.5.2.8).
+	 */
+	uint32_t translating;
+	bool wait_held;
+	uint64_t invalidations;
 	struct iotlb_entry *iotlb;
 	uint32_t iotlb_sets; /* of IOTLB_WAYS entries */
 	uint32_t iotlb_next_way;
@@ -60,6 +78,7 @@ struct vtd_requester {
 	uint16_t rid;
 	/* context cache */
 	bool cached;
+	bool absent; /* with caching mode: that there is no entry */
 	bool pass_through, first_stage;
 	uint16_t did;
 	uint64_t root;
@@ -110,5 +129,15 @@ void vtd_requester_destroy(struct vtd_requester *r);
  */
 enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
 				    uint64_t *phys);
+
+/**
+ * vtd_store_buffered - a CPU is about to store to memory that walkers may read
+ * @hw: unit
+ * @p: the word, with its former contents
+ *
+ * With RWBF=1 the unit goes on seeing those until the buffer is flushed, or drains by itself. For the explorer: the
+ * virtual executor's stores are seen at once.
+ */
+void vtd_store_buffered(struct vtd_hw *hw, const uint64_t *p);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/exec/explore.h"
 #include "sim/exec/virtual.h"
 
 /* Sharers of a line where there are more than 64 CPUs. The words outside [low, high) are zero. */
@@ -259,6 +260,10 @@ void coh_load_slow(struct vcpu *c, struct line *l, const void *p)
 	uint64_t asked, start, latency;
 	enum coh_class class;
 
+	if (s->explore) {
+		explore_load(c, p);
+		return;
+	}
 	if (is_exempt(s, l, p) || coh_has_copy(c, l)) {
 		c->proc.now_ps += c->l1_hit_ps;
 		return;
@@ -354,6 +359,10 @@ void coh_store_slow(struct vcpu *c, struct line *l, const void *p)
 	uint64_t arrived, asked;
 	enum coh_class class;
 
+	if (c->explore) {
+		explore_store(c, p);
+		return;
+	}
 	if (exempt_write(c, l, p)) {
 		c->proc.now_ps += c->l1_hit_ps;
 		return;
@@ -379,6 +388,10 @@ static void rmw(struct vcpu *c, struct line *l, const void *p, uint64_t cost_ps)
 	uint64_t arrived, asked;
 	enum coh_class class;
 
+	if (c->explore) {
+		explore_store(c, p);
+		return;
+	}
 	if (exempt_write(c, l, p)) {
 		c->proc.now_ps += cost_ps;
 		return;
@@ -410,7 +423,7 @@ void coh_prefetchw(const void *p)
 	uint64_t arrived;
 	enum coh_class class;
 
-	if (l->owner == c->tag || is_exempt(c->sim, l, p))
+	if (c->explore || l->owner == c->tag || is_exempt(c->sim, l, p))
 		return;
 	proc_sync(&c->proc);
 	arrived = take_line(c, l, &class, false);
@@ -431,6 +444,10 @@ void coh_wait_lines(const void *a, const void *b)
 	struct line *la = &r->lines[region_line_index(r, a)], *lb = &r->lines[region_line_index(r, b)];
 	uint64_t since = c->proc.now_ps;
 
+	if (c->explore) {
+		explore_wait_word(c, a);
+		return;
+	}
 	/* A line that the reader spins on for free has no copy to lose: the words it holds do the waking. */
 	if (!(la->flags & (LINE_EXEMPT | LINE_FREE)) && !coh_has_copy(c, la))
 		return;
@@ -493,11 +510,19 @@ static uint64_t agent_access(struct sim *s, uint16_t agent, const void *p, size_
 
 uint64_t coh_agent_write(struct sim *s, uint16_t agent, const void *p, size_t size, uint64_t time_ps)
 {
+	if (s->explore) {
+		explore_agent_write(s, p);
+		return time_ps;
+	}
 	return agent_access(s, agent, p, size, time_ps, true);
 }
 
 uint64_t coh_agent_read(struct sim *s, uint16_t agent, const void *p, size_t size, uint64_t time_ps)
 {
+	if (s->explore) {
+		explore_agent_read(s, p);
+		return time_ps;
+	}
 	return agent_access(s, agent, p, size, time_ps, false);
 }
 

@@ -73,6 +73,19 @@ int coro_create(struct coro *co, void (*fn)(void *arg), void *arg)
 	return 0;
 }
 
+void coro_restart(struct coro *co, void (*fn)(void *arg), void *arg)
+{
+	co->fn = fn;
+	co->arg = arg;
+	co->target = NULL;
+#ifdef CORO_ASAN
+	/* Frames that never returned leave their redzones behind. */
+	__asan_unpoison_memory_region(co->stack_bottom, co->stack_size);
+	co->fake_stack = NULL;
+#endif
+	co->ctx = make_fcontext(co->mapping + co->mapping_size, STACK_SIZE, coro_entry);
+}
+
 void coro_destroy(struct coro *co)
 {
 	if (!co->mapping)

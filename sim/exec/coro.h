@@ -66,6 +66,9 @@ struct coro {
  */
 int coro_create(struct coro *co, void (*fn)(void *arg), void *arg);
 
+/* Makes it begin anew at its next switch, wherever it is now. Not the running one. */
+void coro_restart(struct coro *co, void (*fn)(void *arg), void *arg);
+
 /* Frees the stack. The coroutine must not be the running one. */
 void coro_destroy(struct coro *co);
 

@@ -199,6 +199,10 @@ void engine_stop(struct engine *e)
 
 void engine_post(struct engine *e, uint64_t time_ps, struct actor *actor, uint64_t arg)
 {
+	if (__builtin_expect(e->post_hook != NULL, 0)) {
+		e->post_hook(e->post_hook_arg, actor, arg);
+		return;
+	}
 	engine_push(e, &e->actors, time_ps, actor, arg);
 }
 

@@ -39,6 +39,9 @@ struct engine {
 	uint64_t next_seq;
 	struct proc main;    /* the thread that called engine_run() */
 	uint64_t dispatched; /* events so far */
+	/* Takes what is posted, instead of the queue: for an executor without time. NULL: none. */
+	void (*post_hook)(void *arg, struct actor *actor, uint64_t event_arg);
+	void *post_hook_arg;
 	bool stopping;
 	int error;
 };

@@ -2,7 +2,7 @@
 /*
  * rcu.c - RCU on simulated CPUs: an object lives until every section that could have seen it is over
  */
-#include "sim/exec/virtual.h"
+#include "sim/exec/explore.h"
 #include "sim/platform/model/platform.h"
 
 /* Of the oldest section that a CPU is in; UINT64_MAX when there is none. */
@@ -28,7 +28,10 @@ void rcu_run_callbacks(struct sim *s)
 			continue;
 		}
 		*link = head->next;
-		shared_free(head);
+		if (s->explore)
+			explore_free_after_rcu(s->explore, head);
+		else
+			shared_free(head);
 	}
 }
 

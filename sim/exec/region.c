@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "sim/exec/coherence.h"
+#include "sim/exec/explore.h"
 
 /*
  * Far more than the largest machine needs; the tables beside it are as large again. Reserved, not used. Where so
@@ -79,6 +80,8 @@ void *region_alloc(struct region *r, const struct obj_type *type, size_t size, s
 	void *p;
 
 	assert(size);
+	if (r->explore)
+		return explore_alloc(r->explore, type, size, align);
 	p = arena_alloc(&r->memory, rounded, align);
 	if (!p)
 		return NULL;
@@ -97,6 +100,10 @@ void region_free(struct region *r, void *p)
 {
 	if (!p)
 		return;
+	if (r->explore) {
+		explore_free(r->explore, p);
+		return;
+	}
 	r->live_objects--;
 	r->live_bytes -= arena_size_of(&r->memory, p);
 	arena_free(&r->memory, p);

@@ -33,6 +33,7 @@ struct region {
 	const struct obj_type *types[REGION_MAX_TYPES];
 	uint32_t type_count;
 	uint64_t live_objects, live_bytes; /* allocated and not freed */
+	struct explore *explore;	   /* serves allocations while its schedules run; else NULL */
 };
 
 /* Returns 0, -ENOMEM, or -EAGAIN when jemalloc gives no further arena. */

@@ -10,7 +10,7 @@
 #include "sim/exec/timer.h"
 
 OBJ_TYPE_PLAIN(mcs_cpu_nodes, "mcs nodes");
-const struct obj_type page_table_type = { "page table", NULL, 0 };
+const struct obj_type page_table_type = { "page table", NULL, 0, false };
 
 /* A set takes up to 1 KiB, at 8192 CPUs, and every line that CPUs share needs one. Reserved only. */
 #define SETS_SIZE(region) ((region)->memory.size / 4)

@@ -27,6 +27,8 @@ struct cpu_range {
 	uint32_t first, end;
 };
 
+struct explore;
+
 enum vcpu_state {
 	VCPU_RUNNING, /* or about to: never to be woken by an interrupt */
 	VCPU_WORKING, /* inside vcpu_work(), which an interrupt cuts */
@@ -40,6 +42,7 @@ struct vcpu {
 	uint64_t l1_hit_ps;
 	uint64_t atomic_ps;
 	const uint64_t *step_ps;
+	struct explore *explore; /* as in struct sim */
 	uint64_t store_drain_ps; /* when the last posted store becomes visible */
 	struct sim *sim;
 	uint16_t id;
@@ -87,6 +90,7 @@ struct lock_class {
 };
 
 struct sim {
+	struct explore *explore; /* the explorer runs it, not the clock; else NULL */
 	struct engine engine;
 	struct region region;
 	struct sim_params params;

@@ -5,6 +5,7 @@
 #ifndef SIMBENCH_PLATFORM_COMMON_H
 #define SIMBENCH_PLATFORM_COMMON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,8 @@ struct obj_type {
 	const char *name;
 	const struct obj_field *fields;
 	uint32_t field_count;
+	bool polled; /* whoever reads it waits for what a unit writes to it, and makes nothing of what it finds
+			before */
 };
 
 #define OBJ_FIELD(type, member)                                                            \
@@ -40,8 +43,9 @@ struct obj_type {
 	}
 #define OBJ_TYPE(type, ...)                                              \
 	static const struct obj_field type##_fields[] = { __VA_ARGS__ }; \
-	static const struct obj_type type##_type = { #type, type##_fields, ARRAY_SIZE(type##_fields) }
-#define OBJ_TYPE_PLAIN(ident, label) static const struct obj_type ident##_type = { label, NULL, 0 }
+	static const struct obj_type type##_type = { #type, type##_fields, ARRAY_SIZE(type##_fields), false }
+#define OBJ_TYPE_PLAIN(ident, label) static const struct obj_type ident##_type = { label, NULL, 0, false }
+#define OBJ_TYPE_POLLED(ident, label) static const struct obj_type ident##_type = { label, NULL, 0, true }
 
 /*
  * Work steps: the instructions of the DMA API path between its shared accesses. The counts split the totals of

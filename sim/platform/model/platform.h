@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "sim/exec/coherence.h"
+#include "sim/exec/explore.h"
 #include "sim/exec/virtual.h"
 #include "sim/platform/common.h"
 #include "sim/platform/mmio.h"
@@ -205,15 +206,20 @@ static inline uint64_t mmio_read(struct mmio_device *dev, uint32_t offset)
 	if (c->proc.now_ps < c->store_drain_ps)
 		c->proc.now_ps = c->store_drain_ps;
 	c->proc.now_ps += c->sim->params.mmio_read_ps;
-	proc_sync(&c->proc);
+	/* The explorer has no clock to catch up with. */
+	if (likely(!c->explore))
+		proc_sync(&c->proc);
 	return dev->read(dev, offset, c->proc.now_ps);
 }
 
 /* A poll that a register read paces goes on at once; see cpu_relax_until() for one that nothing paces. */
 static inline void cpu_relax_paced(const void *a, const void *b)
 {
-	(void)a;
+	struct vcpu *c = this_vcpu();
+
 	(void)b;
+	if (unlikely(c->explore != NULL))
+		explore_wait_word(c, a);
 }
 
 /* A caller that polls says what for, with cpu_relax_until() or smp_cond_load_acquire(). */
@@ -230,6 +236,27 @@ static inline unsigned int smp_processor_id(void)
 static inline enum lock_kind lock_kind(void)
 {
 	return this_vcpu()->sim->params.lock;
+}
+
+/* Takes or gives back a lock as a whole, where the executor does that instead of the lock's algorithm. */
+static inline bool executor_spin_lock(spinlock_t *lock)
+{
+	struct vcpu *c = this_vcpu();
+
+	if (likely(!c->explore))
+		return false;
+	explore_lock(c, lock);
+	return true;
+}
+
+static inline bool executor_spin_unlock(spinlock_t *lock)
+{
+	struct vcpu *c = this_vcpu();
+
+	if (likely(!c->explore))
+		return false;
+	explore_unlock(c, lock);
+	return true;
 }
 
 static inline struct mcs_node *mcs_nodes_of(unsigned int cpu)
@@ -276,6 +303,8 @@ static inline void count_call(enum fn_id fn)
 	struct vcpu *c = this_vcpu();
 
 	c->calls[fn]++;
+	if (unlikely(c->explore != NULL))
+		explore_called(c, fn);
 	c->map.running.calls[fn] += c->map.phase != MAP_OUTSIDE;
 }
 

@@ -148,6 +148,19 @@ static inline unsigned int smp_processor_id(void)
 	return this_cpu()->id;
 }
 
+/* Real CPUs run a lock's algorithm. */
+static inline bool executor_spin_lock(spinlock_t *lock)
+{
+	(void)lock;
+	return false;
+}
+
+static inline bool executor_spin_unlock(spinlock_t *lock)
+{
+	(void)lock;
+	return false;
+}
+
 static inline enum lock_kind lock_kind(void)
 {
 	return (enum lock_kind)__builtin_expect(this_cpu()->lock, LOCK_QSPINLOCK);

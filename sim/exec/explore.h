@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * explore.h - the explore executor: the hot path under every schedule, instead of the one that a clock gives
+ *
+ * It runs the same machine as the virtual executor, with its CPUs as coroutines in one thread, but without time:
+ * each access that another agent could notice is a scheduling point, and a strategy (schedule.h) says who goes
+ * next. Locks are taken and given back in one step; whoever waits, for a lock or for a line to change, is blocked,
+ * so that schedules end. Memory is sequentially consistent.
+ *
+ * An access is a scheduling point when its word has been touched by two agents, one of which wrote it, in any
+ * schedule so far. The first schedules find out which words those are; explore_new_words() tells whether the last
+ * one has found more, after which an exhaustive search has to begin anew.
+ *
+ * After a snapshot each schedule starts from the same memory: what a schedule has changed is put back, and what it
+ * has allocated was taken from a place of its own for each agent, so that addresses do not depend on the schedule.
+ */
+#ifndef SIMBENCH_EXEC_EXPLORE_H
+#define SIMBENCH_EXEC_EXPLORE_H
+
+#include "sim/exec/schedule.h"
+#include "sim/exec/virtual.h"
+
+struct explore;
+
+/* What a schedule can be found guilty of, in a few words for people. */
+struct explore_verdict {
+	enum explore_outcome outcome;
+	char rule[8]; /* "M1".."M6"; "" where no rule is broken */
+	char what[256];
+	uint32_t steps;
+};
+
+/**
+ * explore_create - turn a machine over to the explorer
+ * @s: created, and not running
+ * @x: receives the executor
+ *
+ * From here on its CPUs run for explore_run() only. Returns 0 or -ENOMEM.
+ */
+int explore_create(struct sim *s, struct explore **x);
+void explore_destroy(struct explore *x);
+
+/* The program of CPU @cpu; before the snapshot. */
+void explore_set_program(struct explore *x, uint32_t cpu, void (*body)(void *arg), void *arg);
+
+/* Called before every store of a CPU in a schedule. */
+void explore_on_store(struct explore *x, void (*fn)(void *arg, const void *p), void *arg);
+
+/* Host memory that schedules change: put back with the rest. Before the snapshot. Returns 0 or -ENOMEM. */
+int explore_watch(struct explore *x, void *p, size_t size);
+
+/* From here on each schedule starts here. Returns 0 or -ENOMEM. */
+int explore_snapshot(struct explore *x);
+
+/**
+ * explore_run - one schedule
+ * @x: after explore_snapshot()
+ * @st: chooses; its begin() has returned true, and its end() is called
+ * @max_steps: transitions before it is given up
+ * @verdict: receives what came out
+ */
+void explore_run(struct explore *x, struct strategy *st, uint32_t max_steps, struct explore_verdict *verdict);
+
+/* The last schedule, for strategy_replay(). */
+const struct explore_segment *explore_segments(const struct explore *x, uint32_t *count);
+
+/* Makes every access a scheduling point, or only those that others can notice: for a replay. */
+void explore_every_access(struct explore *x, bool on);
+
+/* Whether the last schedule has made words scheduling points that were none; asking resets it. */
+bool explore_new_words(struct explore *x);
+
+uint64_t explore_total_steps(const struct explore *x);
+
+/* What kind of object an address belongs to in the last schedule, and where in it; NULL for none. */
+const struct obj_type *explore_object_of(const struct explore *x, const void *p, uint32_t *offset);
+const struct obj_type *explore_type_of(const struct explore *x, const void *p);
+
+/* In each schedule the @nth allocation, from 1 on, of CPU @cpu fails; 0: none. */
+void explore_fail_allocation(struct explore *x, uint32_t cpu, uint32_t nth);
+/* Whether one has failed in any schedule so far. */
+bool explore_allocation_failed(const struct explore *x);
+
+/* ---- for what runs inside ---- */
+
+/* A rule is broken: the schedule ends here. The first one counts. */
+void explore_violation(struct explore *x, const char *rule, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A place that is no memory: a unit's state, an oracle's knowledge. The same @key gives the same location. */
+uint32_t explore_location(struct explore *x, uintptr_t key);
+
+/* A scheduling point for such a place, then the access. From a CPU. */
+void explore_touch(struct explore *x, uint32_t location, enum explore_access_kind kind);
+
+/* The access alone, as a part of the transition that is under way. */
+void explore_note(struct explore *x, uint32_t location, enum explore_access_kind kind);
+
+/* The same for all places with keys from @first to @end. */
+void explore_note_range(struct explore *x, uintptr_t first, uintptr_t end, enum explore_access_kind kind);
+
+/* Blocks the running CPU until *@flag is not 0; whoever sets it notes an ACCESS_SIGNAL on @location. */
+void explore_await(struct explore *x, uint32_t location, const uint32_t *flag);
+
+/* The agent that is running: a CPU's number, or that of a unit's part. */
+uint32_t explore_agent(const struct explore *x);
+
+/* What has happened, line by line, once explore_log() is on; kept until the next schedule. */
+struct explore_event {
+	uint32_t step;
+	uint8_t agent;
+	uint8_t kind; /* explore_access_kind, or EVENT_TEXT */
+	bool write;
+	const void *address; /* NULL: no memory */
+	uint64_t before, after;
+	char text[72];
+};
+
+enum { EVENT_TEXT = 64 };
+
+void explore_log(struct explore *x, bool on);
+const struct explore_event *explore_events(const struct explore *x, uint32_t *count);
+/* Adds a text, while the log is on. */
+void explore_say(struct explore *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- hooks of the platform and the coherence model, when sim->explore is set ---- */
+
+void explore_load(struct vcpu *c, const void *p);
+void explore_store(struct vcpu *c, const void *p);
+void explore_agent_read(struct sim *s, const void *p);
+void explore_agent_write(struct sim *s, const void *p);
+void explore_wait_word(struct vcpu *c, const void *p);
+void explore_lock(struct vcpu *c, spinlock_t *lock);
+void explore_unlock(struct vcpu *c, spinlock_t *lock);
+void explore_called(struct vcpu *c, enum fn_id fn);
+void explore_post(struct explore *x, struct actor *actor, uint64_t arg);
+void *explore_alloc(struct explore *x, const struct obj_type *type, size_t size, size_t align);
+void explore_free(struct explore *x, void *p);
+/* Whoever has looked at it has stopped before. */
+void explore_free_after_rcu(struct explore *x, void *p);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * explore_hooks.c - what the hot path and the hardware do, as scheduling points and accesses
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/exec/explore_internal.h"
+
+static void add_access(struct explore *x, uint32_t location, enum explore_access_kind kind)
+{
+	struct explore_transition *t = &x->transition;
+	uint32_t i;
+
+	for (i = 0; i < t->count; i++)
+		if (t->access[i].location == location &&
+		    (t->access[i].kind == kind || (t->access[i].kind == ACCESS_STORE && kind == ACCESS_LOAD)))
+			return;
+	if (t->count == EXPLORE_MAX_ACCESSES) {
+		x->error = -E2BIG;
+		x->stop = true;
+		return;
+	}
+	t->access[t->count++] = (struct explore_access){ location, (uint8_t)kind };
+}
+
+/* The running CPU waits for its turn. Returns when the strategy has chosen it. */
+void explore_yield(struct explore *x)
+{
+	struct agent *a = &x->agents[x->current];
+
+	coro_switch(&a->coro, &x->main);
+}
+
+static bool on_cpu(const struct explore *x)
+{
+	return x->current < x->cpu_count;
+}
+
+/* Comes before an access. @p: what the log shows. */
+static void scheduling_point(struct explore *x, bool visible)
+{
+	if (!on_cpu(x))
+		return;
+	if (visible || x->every_access)
+		explore_yield(x);
+	x->reached[x->current]++;
+}
+
+static void record_write(struct explore *x, struct word *w)
+{
+	w->run = x->run;
+	w->written_at = x->step;
+	w->written_by = x->current;
+}
+
+void explore_load(struct vcpu *c, const void *p)
+{
+	struct explore *x = c->explore;
+	struct agent *a = &x->agents[x->current];
+	struct word *w;
+	bool visible;
+
+	if (!x->running)
+		return;
+	w = explore_word_of(x, p);
+	visible = explore_notice(x, &w->owner, &w->flags, &w->location, false);
+	scheduling_point(x, visible);
+	explore_check_not_freed(x, p, "reads", "M4");
+	if (visible)
+		add_access(x, w->location, ACCESS_LOAD);
+	a->loads[a->load_count++ % RECENT_LOADS].word = w;
+	a->loads[(a->load_count - 1) % RECENT_LOADS].step = x->step;
+	if (visible)
+		explore_log_access(x, p, ACCESS_LOAD);
+}
+
+void explore_store(struct vcpu *c, const void *p)
+{
+	struct explore *x = c->explore;
+	struct word *w;
+	bool visible;
+
+	if (!x->running)
+		return;
+	w = explore_word_of(x, p);
+	visible = explore_notice(x, &w->owner, &w->flags, &w->location, true);
+	scheduling_point(x, visible);
+	explore_check_not_freed(x, p, "writes", "M4");
+	if (visible)
+		add_access(x, w->location, ACCESS_STORE);
+	explore_save_line(x, p);
+	record_write(x, w);
+	if (x->on_store)
+		x->on_store(x->on_store_arg, p);
+	if (visible)
+		explore_log_access(x, p, ACCESS_STORE);
+}
+
+void explore_agent_read(struct sim *s, const void *p)
+{
+	struct explore *x = s->explore;
+	struct word *w;
+	bool visible;
+
+	if (!x->running)
+		return;
+	w = explore_word_of(x, p);
+	visible = explore_notice(x, &w->owner, &w->flags, &w->location, false);
+	scheduling_point(x, visible);
+	explore_check_not_freed(x, p, "the walker reads", "M3");
+	if (visible)
+		add_access(x, w->location, ACCESS_LOAD);
+	if (visible)
+		explore_log_access(x, p, ACCESS_LOAD);
+}
+
+void explore_agent_write(struct sim *s, const void *p)
+{
+	struct explore *x = s->explore;
+	struct word *w;
+
+	if (!x->running)
+		return;
+	w = explore_word_of(x, p);
+	if (w->flags & WORD_POLLED)
+		add_access(x, w->location, ACCESS_SIGNAL);
+	if (explore_notice(x, &w->owner, &w->flags, &w->location, true)) {
+		add_access(x, w->location, ACCESS_STORE);
+		explore_log_access(x, p, ACCESS_STORE);
+	}
+	explore_check_not_freed(x, p, "a unit writes", "M3");
+	explore_save_line(x, p);
+	record_write(x, w);
+}
+
+/* Until somebody else has written the word after this CPU's last look at it. */
+void explore_wait_word(struct vcpu *c, const void *p)
+{
+	struct explore *x = c->explore;
+	struct agent *a = &x->agents[x->current];
+	struct word *w;
+	uint32_t i;
+
+	if (!x->running)
+		return;
+	w = explore_word_of(x, p);
+	a->since = 0;
+	for (i = 0; i < RECENT_LOADS && i < a->load_count; i++)
+		if (a->loads[i].word == w && a->loads[i].step > a->since)
+			a->since = a->loads[i].step;
+	a->word = w;
+	a->state = AGENT_WAIT;
+	explore_yield(x);
+	a->state = AGENT_READY;
+	x->reached[x->current]++;
+	if (w->flags & (WORD_VISIBLE | WORD_POLLED))
+		add_access(x, w->location, ACCESS_AWAIT);
+}
+
+void explore_lock(struct vcpu *c, spinlock_t *lock)
+{
+	struct explore *x = c->explore;
+	struct agent *a = &x->agents[x->current];
+	struct place *place;
+	bool visible;
+
+	if (!x->running) {
+		lock->val = 1;
+		return;
+	}
+	place = explore_place_of(x, (uintptr_t)lock);
+	visible = explore_notice(x, &place->owner, &place->flags, &place->location, true);
+	if (lock->val || visible || x->every_access) {
+		a->lock = lock;
+		a->state = AGENT_LOCK;
+		explore_yield(x);
+		a->state = AGENT_READY;
+	}
+	x->reached[x->current]++;
+	explore_check_not_freed(x, lock, "locks", "M4");
+	place = explore_place_of(x, (uintptr_t)lock);
+	if (place->flags & WORD_VISIBLE)
+		add_access(x, place->location, ACCESS_LOCK);
+	explore_save_line(x, lock);
+	if (place->flags & WORD_VISIBLE)
+		explore_log_access(x, lock, ACCESS_LOCK);
+	lock->val = 1;
+}
+
+void explore_unlock(struct vcpu *c, spinlock_t *lock)
+{
+	struct explore *x = c->explore;
+	struct place *place;
+
+	if (!x->running) {
+		lock->val = 0;
+		return;
+	}
+	/* Never before something else: whoever waits can only gain by it. */
+	place = explore_place_of(x, (uintptr_t)lock);
+	if (place->flags & WORD_VISIBLE) {
+		add_access(x, place->location, ACCESS_UNLOCK);
+		explore_log_access(x, lock, ACCESS_UNLOCK);
+	}
+	explore_save_line(x, lock);
+	lock->val = 0;
+}
+
+/* To whoever has looked at the object, it is a store to all of it. */
+void explore_release(struct explore *x, const void *p, size_t size)
+{
+	struct word *w = explore_word_of(x, p);
+	bool visible = false;
+	size_t i;
+
+	if (!x->running)
+		return;
+	for (i = 0; i < size / 8; i++)
+		if (w[i].owner)
+			visible |= explore_notice(x, &w[i].owner, &w[i].flags, &w[i].location, true);
+	scheduling_point(x, visible);
+	for (i = 0; i < size / 8; i++)
+		if (w[i].flags & WORD_VISIBLE)
+			add_access(x, w[i].location, ACCESS_STORE);
+}
+
+void explore_touch(struct explore *x, uint32_t location, enum explore_access_kind kind)
+{
+	struct place *place;
+	bool visible;
+
+	if (!x->running)
+		return;
+	place = &x->places[location];
+	visible = explore_notice(x, &place->owner, &place->flags, &place->location, kind != ACCESS_LOAD);
+	scheduling_point(x, visible);
+	place = &x->places[location];
+	if (visible)
+		add_access(x, place->location, kind);
+}
+
+void explore_note(struct explore *x, uint32_t location, enum explore_access_kind kind)
+{
+	struct place *place;
+
+	if (!x->running)
+		return;
+	place = &x->places[location];
+	if (explore_notice(x, &place->owner, &place->flags, &place->location, kind != ACCESS_LOAD))
+		add_access(x, place->location, kind);
+}
+
+void explore_note_range(struct explore *x, uintptr_t first, uintptr_t end, enum explore_access_kind kind)
+{
+	uint32_t i;
+
+	for (i = 0; x->running && i < x->place_count; i++)
+		if (x->places[i].key >= first && x->places[i].key < end)
+			explore_note(x, i, kind);
+}
+
+void explore_await(struct explore *x, uint32_t location, const uint32_t *flag)
+{
+	struct agent *a = &x->agents[x->current];
+
+	if (!x || !x->running)
+		return;
+	a->flag = flag;
+	a->state = AGENT_AWAIT;
+	explore_yield(x);
+	a->state = AGENT_READY;
+	x->reached[x->current]++;
+	explore_note(x, location, ACCESS_AWAIT);
+}
+
+uint32_t explore_agent(const struct explore *x)
+{
+	return x->current;
+}
+
+void explore_post(struct explore *x, struct actor *actor, uint64_t arg)
+{
+	struct agent *a = NULL;
+	uint32_t i;
+
+	for (i = x->cpu_count; i < x->agent_count; i++)
+		/* A timer is another one each time it is armed. */
+		if (x->agents[i].actor == actor ||
+		    (!a && x->agents[i].actor->fn == actor->fn && !x->agents[i].posted_count))
+			a = &x->agents[i];
+	if (!a) {
+		assert(x->agent_count < EXPLORE_MAX_AGENTS);
+		a = &x->agents[x->agent_count++];
+		*a = (struct agent){ .state = AGENT_READY };
+	}
+	a->actor = actor;
+	assert(a->posted_count < MAX_POSTED);
+	a->posted[(a->posted_first + a->posted_count++) % MAX_POSTED] =
+		(struct posted){ arg, (uint8_t)(x->current + 1), x->step ? x->step - 1 : 0 };
+}

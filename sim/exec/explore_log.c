@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * explore_log.c - what has happened in a schedule, to be shown
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/exec/explore_internal.h"
+
+void explore_log(struct explore *x, bool on)
+{
+	x->logging = on;
+}
+
+const struct explore_event *explore_events(const struct explore *x, uint32_t *count)
+{
+	*count = x->event_count;
+	return x->events;
+}
+
+static struct explore_event *new_event(struct explore *x)
+{
+	struct explore_event *e;
+
+	if (x->event_count == x->event_capacity) {
+		uint32_t capacity = x->event_capacity ? 2 * x->event_capacity : 256;
+
+		e = realloc(x->events, capacity * sizeof(*e));
+		if (!e)
+			return NULL;
+		x->events = e;
+		x->event_capacity = capacity;
+	}
+	e = &x->events[x->event_count++];
+	*e = (struct explore_event){ .step = x->step, .agent = x->current };
+	return e;
+}
+
+void explore_say(struct explore *x, const char *format, ...)
+{
+	struct explore_event *e;
+	va_list args;
+
+	if (!x || !x->logging || !x->running)
+		return;
+	e = new_event(x);
+	if (!e)
+		return;
+	e->kind = EVENT_TEXT;
+	va_start(args, format);
+	vsnprintf(e->text, sizeof(e->text), format, args);
+	va_end(args);
+}
+
+void explore_log_access(struct explore *x, const void *p, enum explore_access_kind kind)
+{
+	struct explore_event *e = x->logging ? new_event(x) : NULL;
+
+	if (!e)
+		return;
+	e->kind = (uint8_t)kind;
+	e->address = p;
+	memcpy(&e->before, (const void *)((uintptr_t)p & ~7UL), sizeof(e->before));
+}
+
+void explore_called(struct vcpu *c, enum fn_id fn)
+{
+	static const char *const names[FN_COUNT] = {
+#define X(name) [FN_##name] = #name,
+		COUNTED_FUNCTIONS(X)
+#undef X
+	};
+
+	explore_say(c->explore, "  %s()", names[fn]);
+}
