@@ -7,6 +7,7 @@
 
 extern const char builtin_machine_ini[]; /* configs/machines/z3-metal.ini */
 extern const char builtin_claims_ini[];	 /* configs/claims/lp2115738.ini */
+extern const char builtin_races_ini[];	 /* configs/explore/races.ini */
 /* plots/<name>.gp */
 extern const char builtin_crosscheck_gp[];
 extern const char builtin_style_gp[];

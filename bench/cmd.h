@@ -43,6 +43,7 @@ int cmd_sweep(const struct cmd_context *ctx, int argc, char **args);
 int cmd_merge(const struct cmd_context *ctx, int argc, char **args);
 int cmd_validate(const struct cmd_context *ctx, int argc, char **args);
 int cmd_compare(const struct cmd_context *ctx, int argc, char **args);
+int cmd_explore(const struct cmd_context *ctx, int argc, char **args);
 int cmd_plot(const struct cmd_context *ctx, int argc, char **args);
 
 /**

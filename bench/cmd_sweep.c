@@ -364,7 +364,7 @@ int cmd_sweep(const struct cmd_context *ctx, int argc, char **args)
 		.argc = argc,
 		.argv = args,
 		.positional = true,
-		.config_args = true,
+		.config_args = options_every_arg,
 		.take_pair = take_pair,
 		.take_arg = &s,
 	};

@@ -495,7 +495,7 @@ int cmd_validate(const struct cmd_context *ctx, int argc, char **args)
 		.argc = argc,
 		.argv = args,
 		.positional = true,
-		.config_args = true,
+		.config_args = options_every_arg,
 		.default_ini = builtin_claims_ini,
 		.default_name = "lp2115738.ini",
 		.take_pair = take_pair,

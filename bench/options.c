@@ -25,6 +25,7 @@ ENUM_NAMES(LATDIST, LATDIST_LIST)
 ENUM_NAMES(THINKDIST, THINKDIST_LIST)
 ENUM_NAMES(DMADIR, DMADIR_LIST)
 ENUM_NAMES(ENGINE, ENGINE_LIST)
+ENUM_NAMES(STRATEGY, STRATEGY_LIST)
 ENUM_NAMES(FORMAT, FORMAT_LIST)
 ENUM_NAMES(WHEN, WHEN_LIST)
 
@@ -98,9 +99,10 @@ static const struct entry entries[] = {
 static const struct {
 	enum options_scope bit;
 	const char *name;
-} scopes[] = { { S_RUN, "run" },      { S_LOCK, "lockbench" },	 { S_PING, "pingpong" },   { S_FIT, "fit" },
-	       { S_MAP, "mapbench" }, { S_CROSS, "crosscheck" }, { S_CAL, "calibrate" },   { S_SWEEP, "sweep" },
-	       { S_MERGE, "merge" },  { S_VALID, "validate" },	 { S_COMPARE, "compare" }, { S_PLOT, "plot" } };
+} scopes[] = { { S_RUN, "run" },	{ S_LOCK, "lockbench" },   { S_PING, "pingpong" },   { S_FIT, "fit" },
+	       { S_MAP, "mapbench" },	{ S_CROSS, "crosscheck" }, { S_CAL, "calibrate" },   { S_SWEEP, "sweep" },
+	       { S_MERGE, "merge" },	{ S_VALID, "validate" },   { S_COMPARE, "compare" }, { S_PLOT, "plot" },
+	       { S_EXPLORE, "explore" } };
 
 const char *option_section(unsigned int id)
 {

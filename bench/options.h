@@ -34,15 +34,22 @@ enum options_scope {
 	S_VALID = 1 << 9,
 	S_COMPARE = 1 << 10,
 	S_PLOT = 1 << 11,
-	S_SIM = S_RUN | S_LOCK | S_PING | S_FIT | S_MAP | S_CROSS, /* takes a machine to simulate */
-	S_POINT = S_RUN | S_LOCK | S_MAP,			   /* can be a point of a sweep */
-	S_CONFIGURED = S_SIM | S_CAL | S_SWEEP | S_VALID,	   /* does something that can be configured */
+	S_EXPLORE = 1 << 12,
+	S_SIM = S_RUN | S_LOCK | S_PING | S_FIT | S_MAP | S_CROSS,    /* takes a machine to simulate */
+	S_POINT = S_RUN | S_LOCK | S_MAP,			      /* can be a point of a sweep */
+	S_CONFIGURED = S_SIM | S_CAL | S_SWEEP | S_VALID | S_EXPLORE, /* does something that can be configured */
 	S_ALL = S_CONFIGURED | S_MERGE | S_COMPARE | S_PLOT,
 };
 
 #define FORMAT_LIST(X)         \
 	X(FORMAT_TEXT, "text") \
 	X(FORMAT_JSON, "json")
+
+#define STRATEGY_LIST(X)             \
+	X(STRATEGY_RANDOM, "random") \
+	X(STRATEGY_PCT, "pct")       \
+	X(STRATEGY_DFS, "dfs")       \
+	X(STRATEGY_DPOR, "dpor")
 
 #define WHEN_LIST(X)             \
 	X(WHEN_AUTO, "auto")     \
@@ -51,6 +58,7 @@ enum options_scope {
 
 CONFIG_ENUM(output_format, FORMAT_LIST)
 CONFIG_ENUM(output_when, WHEN_LIST)
+CONFIG_ENUM(explore_strategy, STRATEGY_LIST)
 
 /* The C type behind each list name that options.def uses. */
 #define OPTION_ENUM_BRIDGE enum bridge_place
@@ -65,6 +73,7 @@ CONFIG_ENUM(output_when, WHEN_LIST)
 #define OPTION_ENUM_THINKDIST enum think_dist
 #define OPTION_ENUM_DMADIR enum dma_data_direction
 #define OPTION_ENUM_ENGINE enum engine_kind
+#define OPTION_ENUM_STRATEGY enum explore_strategy
 #define OPTION_ENUM_FORMAT enum output_format
 #define OPTION_ENUM_WHEN enum output_when
 
@@ -145,6 +154,9 @@ struct options_ini_pair {
 	const char *path;  /* the file; NULL: it is a text */
 };
 
+/* For struct options_input: every positional argument is a file. */
+bool options_every_arg(const char *arg);
+
 /* What options_parse_input() reads. */
 struct options_input {
 	unsigned int scope;	  /* S_* of the subcommand */
@@ -153,8 +165,10 @@ struct options_input {
 	const char *builtin_ini;  /* INI text of the built-in machine, or NULL */
 	const char *builtin_name; /* its name in origins and messages; NULL: z3-metal.ini */
 	bool positional;	  /* accept positional arguments, into options.args */
-	bool config_args;	  /* they are files like those of --config, which are read after them */
-	const char *default_ini;  /* with config_args: INI text in place of the first of them, if there is none */
+	/* Those of which this is true are files like those of --config, which are read after them. NULL: none is.
+	 */
+	bool (*config_args)(const char *arg);
+	const char *default_ini;  /* INI text in place of such files, if there is none */
 	const char *default_name; /* its name */
 	/*
 	 * Takes the sections [sweep], [claim NAME] and [plot NAME], which are skipped without it. Returns 0,

@@ -254,6 +254,20 @@ static int read_argv(struct argv_state *st)
 	return ret;
 }
 
+bool options_every_arg(const char *arg)
+{
+	(void)arg;
+	return true;
+}
+
+static bool has_config_args(const struct argv_state *st)
+{
+	for (unsigned int i = 0; i < st->o->args.count; i++)
+		if (st->in->config_args && st->in->config_args(st->o->args.v[i]))
+			return true;
+	return false;
+}
+
 static int read_files(struct argv_state *st)
 {
 	const struct options_input *in = st->in;
@@ -264,12 +278,13 @@ static int read_files(struct argv_state *st)
 		snprintf(name, sizeof(name), "built-in %s", in->builtin_name ? in->builtin_name : "z3-metal.ini");
 		ret = option_read_ini(st->o, name, in->builtin_ini, OPTIONS_BUILTIN, NULL, st->err);
 	}
-	if (!ret && in->config_args && in->default_ini && !st->o->args.count) {
+	if (!ret && in->default_ini && !has_config_args(st)) {
 		snprintf(name, sizeof(name), "built-in %s", in->default_name);
 		ret = option_read_ini(st->o, name, in->default_ini, OPTIONS_FILE, in, st->err);
 	}
-	for (unsigned int i = 0; in->config_args && i < st->o->args.count && !ret; i++)
-		ret = option_read_ini(st->o, st->o->args.v[i], NULL, OPTIONS_FILE, in, st->err);
+	for (unsigned int i = 0; i < st->o->args.count && !ret; i++)
+		if (in->config_args && in->config_args(st->o->args.v[i]))
+			ret = option_read_ini(st->o, st->o->args.v[i], NULL, OPTIONS_FILE, in, st->err);
 	for (unsigned int i = 0; i < st->given_count && !ret; i++) {
 		struct option_setting s = { .key = "config",
 					    .value = st->given[i].value,

@@ -25,7 +25,7 @@
 #define RAW_SECTION_NAME "calibration"
 
 /* Those that a caller may take; the name may go on after a blank. */
-static const char *const caller_sections[] = { "sweep", "claim", "plot" };
+static const char *const caller_sections[] = { "sweep", "claim", "plot", "scenario" };
 
 enum section_state { SECTION_NONE, SECTION_OURS, SECTION_CALLERS, SECTION_OTHER };
 

@@ -24,6 +24,7 @@ static const struct command {
 	{ "validate", cmd_validate, "claims, such as a patch makes, against simulations" },
 	{ "compare", cmd_compare,
 	  "two results or sweeps, point by point: what changed, and is it more than noise" },
+	{ "explore", cmd_explore, "every order of attach, map and DMA: which policy is free of races" },
 	{ "plot", cmd_plot, "the pictures of a sweep" },
 	{ "lockbench", cmd_lockbench, "CPUs that loop on one lock" },
 	{ "mapbench", cmd_mapbench, "map and unmap in a loop, as the kernel's dma_map_benchmark does" },

@@ -1216,7 +1216,7 @@ static void test_help(void **state)
 				found = strstr(found + 1, needle);
 			assert_int_equal(found != NULL, (option_row(id)->scope & scope) != 0);
 		}
-		assert_int_equal(strncmp(text, "Scenario:\n", 10) == 0, (scope & (S_RUN | S_MAP)) != 0);
+		assert_int_equal(strncmp(text, "Scenario:\n", 10) == 0, (scope & (S_RUN | S_MAP | S_EXPLORE)) != 0);
 		free(text);
 	}
 	scope = S_RUN;
@@ -1255,7 +1255,7 @@ static void test_completion(void **state)
 	(void)state;
 	assert_non_null(strstr(text, "\t--policy) words=\"pt legacy always dynamic static\" ;;\n"));
 	assert_non_null(strstr(text, "\t\twords=\"run lockbench pingpong fit mapbench crosscheck calibrate sweep "
-				     "merge validate compare plot --help --version\"\n"));
+				     "merge validate compare plot explore --help --version\"\n"));
 	assert_non_null(strstr(text, "\t\tpingpong)\n\t\t\twords=\"--seed "));
 	assert_non_null(strstr(text, " --ats --no-ats "));
 	assert_non_null(strstr(text, "\t--ats) [[ $equals ]] && words=\"yes no\" ;;\n"));
@@ -1322,7 +1322,7 @@ static struct options_input taking(struct taken *t, const char *text)
 	return (struct options_input){
 		.scope = S_RUN,
 		.positional = true,
-		.config_args = true,
+		.config_args = options_every_arg,
 		.default_ini = text,
 		.default_name = "d.ini",
 		.take_pair = note_pair,
@@ -1436,14 +1436,14 @@ static void test_config_args(void **state)
 	assert_int_equal(o.jobs, 6);
 	options_free(&o);
 
-	/* Not files, unless the caller says so. */
+	/* Not files, unless the caller says so: they do not stand for the default one either. */
 	in = taking(&t, in.default_ini);
-	in.config_args = false;
+	in.config_args = NULL;
 	assert_int_equal(parse_list(&o, &in, &err, ARGS(paths[0])), 0);
-	assert_string_equal(t.text, "");
+	assert_string_equal(t.text, "[sweep]:4 sweep.d=4:5 ");
 	assert_int_equal(o.args.count, 1);
 	options_free(&o);
-	in.config_args = true;
+	in.config_args = options_every_arg;
 	assert_int_equal(parse_list(&o, &in, &err, ARGS("/nonexistent/a.ini")), -EINVAL);
 	assert_string_equal(err.msg, "/nonexistent/a.ini: cannot open: No such file or directory");
 	options_free(&o);

@@ -29,8 +29,8 @@ static const struct obj_field domain_fields[] = {
 	{ "entries", 192, 65 },	    { "a_rather_long_name", 64, 1 }, { "pgd", 104, 8 },
 	{ "another_name", 127, 1 },
 };
-static const struct obj_type domain_type = { "dmar_domain", domain_fields, ARRAY_SIZE(domain_fields) };
-static const struct obj_type plain_type = { "page table", NULL, 0 };
+static const struct obj_type domain_type = { "dmar_domain", domain_fields, ARRAY_SIZE(domain_fields), false };
+static const struct obj_type plain_type = { "page table", NULL, 0, false };
 
 struct fixture {
 	struct scenario s;
@@ -471,7 +471,7 @@ static void test_text_wrap(void **state)
 {
 	static char names[2][80] = { "a" };
 	static const struct obj_field fields[] = { { names[0], 0, 1 }, { names[1], 1, 1 } };
-	static const struct obj_type type = { "t", fields, ARRAY_SIZE(fields) };
+	static const struct obj_type type = { "t", fields, ARRAY_SIZE(fields), false };
 	struct fixture *x = *state;
 	char wanted[200];
 

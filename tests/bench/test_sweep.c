@@ -40,7 +40,7 @@ static int try_load(struct loaded *l, const char *text, struct options_error *er
 		.scope = S_SWEEP | S_POINT,
 		.argc = 1,
 		.argv = argv,
-		.config_args = true,
+		.config_args = options_every_arg,
 		.default_ini = text,
 		.default_name = "t.ini",
 		.take_pair = take_pair,

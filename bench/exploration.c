@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "bench/exploration.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* More than any program allocates. */
+#define MAX_FAILING 24
+
+/* What a schedule is worth repeating for, when it is made shorter. */
+struct culprit {
+	struct explore_segment *segments;
+	uint32_t count;
+};
+
+struct explorer {
+	const struct exploration_params *p;
+	struct race_scenario scenario;
+	struct race *race;
+	struct explore *x;
+	struct exploration *e;
+	uint32_t fail_at;
+};
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int create(struct explorer *r)
+{
+	int ret;
+
+	r->scenario = r->p->scenario->race;
+	r->scenario.domain.policy = r->p->policy;
+	ret = race_create(&r->scenario, &r->race);
+	if (ret)
+		return ret;
+	r->x = race_explorer(r->race);
+	if (r->p->scenario->fail_program >= 0)
+		explore_fail_allocation(r->x, (uint32_t)r->p->scenario->fail_program, r->fail_at);
+	return 0;
+}
+
+static struct strategy *make_strategy(const struct exploration_params *p)
+{
+	switch (p->strategy) {
+	case STRATEGY_RANDOM:
+		return strategy_random(p->seed, p->schedules);
+	case STRATEGY_PCT:
+		return strategy_pct(p->seed, p->schedules, p->depth, 200);
+	case STRATEGY_DFS:
+		return strategy_dfs(p->preemptions);
+	case STRATEGY_DPOR:
+		break;
+	}
+	return strategy_dpor();
+}
+
+static bool is_bad(const struct explore_verdict *v)
+{
+	return v->outcome != EXPLORE_FINISHED && v->outcome != EXPLORE_PRUNED;
+}
+
+/* ---- making a schedule shorter ---- */
+
+static bool still_bad(struct explorer *r, const struct culprit *c, const struct explore_verdict *like,
+		      struct culprit *result)
+{
+	struct strategy *s = strategy_replay(c->segments, c->count);
+	const struct explore_segment *segments;
+	struct explore_verdict v;
+	bool bad;
+
+	if (!s)
+		return false;
+	s->ops->begin(s);
+	explore_run(r->x, s, r->p->scenario->max_steps * 20, &v);
+	strategy_destroy(s);
+	bad = v.outcome == like->outcome && !strcmp(v.rule, like->rule);
+	if (!bad)
+		return false;
+	segments = explore_segments(r->x, &result->count);
+	result->segments = malloc((result->count + 1UL) * sizeof(*segments));
+	if (!result->segments)
+		return false;
+	memcpy(result->segments, segments, result->count * sizeof(*segments));
+	return true;
+}
+
+/* Without segment @skip: its agent goes on later, in one piece with its next one. */
+static void without(const struct culprit *from, uint32_t skip, struct explore_segment *to)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < from->count; i++)
+		if (i != skip)
+			to[n++] = from->segments[i];
+}
+
+/* Fewer switches, as long as the same rule is broken: segments are left out one by one until none can be. */
+static void minimise(struct explorer *r, struct culprit *c, const struct explore_verdict *like)
+{
+	bool better = true;
+	uint32_t i;
+
+	while (better) {
+		better = false;
+		for (i = 0; i < c->count; i++) {
+			struct culprit tried = { malloc(c->count * sizeof(*c->segments)), c->count - 1 }, result;
+
+			if (!tried.segments)
+				return;
+			without(c, i, tried.segments);
+			if (still_bad(r, &tried, like, &result)) {
+				if (result.count < c->count) {
+					free(c->segments);
+					*c = result;
+					better = true;
+				} else {
+					free(result.segments);
+				}
+			}
+			free(tried.segments);
+			if (better)
+				break;
+		}
+	}
+}
+
+static int keep_culprit(struct explorer *r, const struct explore_verdict *v)
+{
+	const struct explore_segment *segments;
+	struct culprit c, again;
+
+	segments = explore_segments(r->x, &c.count);
+	c.segments = malloc((c.count + 1UL) * sizeof(*segments));
+	if (!c.segments)
+		return -ENOMEM;
+	memcpy(c.segments, segments, c.count * sizeof(*segments));
+	explore_every_access(r->x, true);
+	/* In terms of every access it has to come out alike; else it stays as it is. */
+	if (still_bad(r, &c, v, &again)) {
+		free(c.segments);
+		c = again;
+		minimise(r, &c, v);
+	}
+	explore_every_access(r->x, false);
+	r->e->segments = c.segments;
+	r->e->segment_count = c.count;
+	r->e->fail_at = r->fail_at;
+	return 0;
+}
+
+/* ---- exploring ---- */
+
+static bool stopped(const struct explorer *r)
+{
+	return r->p->interrupted && *r->p->interrupted;
+}
+
+/* One pass of the strategy. Returns 0, -ENOMEM, or -EAGAIN when more accesses turned out to be noticed by others.
+ */
+static int pass(struct explorer *r, struct strategy *s)
+{
+	struct exploration *e = r->e;
+	bool exhaustive = r->p->strategy == STRATEGY_DPOR || r->p->strategy == STRATEGY_DFS;
+	struct explore_verdict v;
+
+	while (e->schedules < r->p->schedules && !stopped(r)) {
+		if (!s->ops->begin(s)) {
+			e->complete = r->p->strategy == STRATEGY_DPOR;
+			return 0;
+		}
+		explore_run(r->x, s, r->p->scenario->max_steps, &v);
+		e->schedules++;
+		e->pruned += v.outcome == EXPLORE_PRUNED;
+		if (v.outcome == EXPLORE_FINISHED) {
+			e->refused &= race_refused(r->race);
+			e->verdict = v;
+		}
+		if (is_bad(&v)) {
+			e->verdict = v;
+			return keep_culprit(r, &v);
+		}
+		if (explore_new_words(r->x) && exhaustive)
+			return -EAGAIN;
+	}
+	return 0;
+}
+
+static int explore_all(struct explorer *r)
+{
+	struct strategy *s;
+	int ret;
+
+	do {
+		s = make_strategy(r->p);
+		if (!s)
+			return -ENOMEM;
+		ret = pass(r, s);
+		strategy_destroy(s);
+	} while (ret == -EAGAIN);
+	return ret;
+}
+
+int exploration_run(const struct exploration_params *p, struct exploration *e)
+{
+	struct explorer r = { .p = p, .e = e };
+	uint32_t last = p->scenario->fail_program >= 0 ? MAX_FAILING : 0;
+	double start = now_s();
+	bool complete = true;
+	int ret = 0;
+
+	*e = (struct exploration){ .refused = true };
+	for (r.fail_at = last ? 1 : 0; !ret && r.fail_at <= last && !is_bad(&e->verdict); r.fail_at++) {
+		ret = create(&r);
+		if (ret)
+			break;
+		e->complete = false;
+		ret = explore_all(&r);
+		e->steps += explore_total_steps(r.x);
+		complete &= e->complete;
+		/* No allocation is left that could fail. */
+		if (last && !explore_allocation_failed(r.x))
+			last = 0;
+		race_destroy(r.race);
+	}
+	e->complete = complete && !ret;
+	e->interrupted = stopped(&r);
+	e->wall_s = now_s() - start;
+	return ret;
+}
+
+void exploration_free(struct exploration *e)
+{
+	free(e->segments);
+	e->segments = NULL;
+}
+
+int exploration_verdict(const struct exploration *e)
+{
+	if (e->verdict.outcome == EXPLORE_VIOLATION || e->verdict.outcome == EXPLORE_DEADLOCK)
+		return e->verdict.rule[1] - '0';
+	if (e->verdict.outcome != EXPLORE_FINISHED)
+		return -1;
+	return e->refused ? EXPECT_REFUSED : EXPECT_CLEAN;
+}
+
+/* ---- a schedule in columns ---- */
+
+#define COLUMN 36
+
+static void print_cell(FILE *f, uint32_t column, const char *text)
+{
+	fprintf(f, "%*s%s\n", (int)(column * COLUMN), "", text);
+}
+
+static void describe(const struct race *race, const struct explore_event *e, char *buf, size_t size)
+{
+	char name[64];
+
+	race_address_name(race, e->address, name, sizeof(name));
+	switch (e->kind) {
+	case ACCESS_LOAD:
+		snprintf(buf, size, "  read  %s", name);
+		break;
+	case ACCESS_STORE:
+		snprintf(buf, size, "  write %s", name);
+		break;
+	case ACCESS_LOCK:
+		snprintf(buf, size, "  lock  %s", name);
+		break;
+	case ACCESS_UNLOCK:
+		snprintf(buf, size, "  unlock %s", name);
+		break;
+	default:
+		snprintf(buf, size, "%s", e->text);
+	}
+}
+
+/* The same once more, with nothing of another agent in between. */
+static bool is_repeated(const struct explore_event *e, const struct explore_event *before)
+{
+	return e->agent == before->agent && e->kind == before->kind && e->kind != EVENT_TEXT &&
+	       e->address == before->address;
+}
+
+static void print_events(FILE *f, const struct race *race, const struct explore *x, uint32_t programs)
+{
+	uint32_t count, i, last_column = UINT32_MAX;
+	const struct explore_event *events = explore_events(x, &count);
+
+	for (i = 0; i < count; i++) {
+		uint32_t column = events[i].agent < programs ? events[i].agent : programs;
+		char text[160];
+
+		if (i && is_repeated(&events[i], &events[i - 1]))
+			continue;
+		describe(race, &events[i], text, sizeof(text));
+		if (column != last_column)
+			fputc('\n', f);
+		last_column = column;
+		print_cell(f, column, text);
+	}
+}
+
+int exploration_print(FILE *f, const struct exploration_params *p, const struct explore_segment *segments,
+		      uint32_t segment_count, uint32_t fail_at)
+{
+	struct explorer r = { .p = p, .fail_at = fail_at };
+	struct strategy *s = strategy_replay(segments, segment_count);
+	struct explore_verdict v;
+	uint32_t i, programs = p->scenario->race.programs;
+	int ret = s ? create(&r) : -ENOMEM;
+
+	if (ret)
+		goto out;
+	explore_log(r.x, true);
+	explore_every_access(r.x, true);
+	/* The first time tells which accesses others notice, the second time shows those. */
+	for (i = 0; i < 2; i++) {
+		s->ops->begin(s);
+		explore_run(r.x, s, p->scenario->max_steps * 20, &v);
+	}
+	for (i = 0; i < programs; i++)
+		fprintf(f, "CPU %-*u", COLUMN - 4, i);
+	fputs("hardware\n", f);
+	print_events(f, r.race, r.x, programs);
+	if (*v.rule)
+		fprintf(f, "\n%s: %s\n", v.rule, v.what);
+	else
+		fprintf(f, "\nno rule is broken\n");
+	race_destroy(r.race);
+out:
+	strategy_destroy(s);
+	return ret;
+}
+
+char *exploration_segments_text(const struct explore_segment *segments, uint32_t count)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = open_memstream(&text, &size);
+	uint32_t i;
+
+	if (!f)
+		return NULL;
+	for (i = 0; i < count; i++)
+		fprintf(f, "%s%u:%u", i ? "," : "", segments[i].agent, segments[i].until);
+	fclose(f);
+	return text;
+}
+
+struct explore_segment *exploration_parse_segments(const char *text, uint32_t *count)
+{
+	struct explore_segment *segments = malloc((strlen(text) / 2 + 1) * sizeof(*segments));
+
+	*count = 0;
+	while (segments && *text) {
+		unsigned int agent, until;
+		int used = 0;
+
+		if (sscanf(text, "%2u:%9u%n", &agent, &until, &used) != 2 || agent >= EXPLORE_MAX_AGENTS ||
+		    (text[used] && text[used] != ',')) {
+			free(segments);
+			return NULL;
+		}
+		segments[(*count)++] = (struct explore_segment){ (uint8_t)agent, until };
+		text += used + (text[used] == ',');
+	}
+	return segments;
+}
