@@ -35,15 +35,9 @@ static struct iommu_array *iommu_array_head(struct dmar_domain *domain)
 static struct iommu_domain_info *iommu_array_find(struct dmar_domain *domain, struct intel_iommu *iommu)
 {
 	struct iommu_array *array = iommu_array_head(domain);
-	uint32_t count = array ? READ_ONCE(array->count) : 0, i;
+	uint32_t place = (uint32_t)READ_ONCE(iommu->seq_id);
 
-	for (i = 0; i < count; i++) {
-		struct iommu_domain_info *info = READ_ONCE(array->info[i]);
-
-		if (READ_ONCE(info->iommu) == iommu)
-			return info;
-	}
-	return NULL;
+	return array && place < READ_ONCE(array->count) ? READ_ONCE(array->info[place]) : NULL;
 }
 
 uint16_t domain_id_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
@@ -54,50 +48,42 @@ uint16_t domain_id_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
 	return READ_ONCE(info->did);
 }
 
-/*
- * Readers walk the array without a lock, so a new one with @add in its place replaces it, and RCU frees the old
- * one.
- */
+/* Readers walk the array without a lock, so that a larger one replaces it, and RCU frees the old one. */
 static int iommu_array_add(struct dmar_domain *domain, struct iommu_domain_info *add)
 {
-	struct iommu_array *old = iommu_array_head(domain), *array;
-	uint32_t count = old ? READ_ONCE(old->count) : 0, i, n = 0;
+	uint32_t place = (uint32_t)READ_ONCE(add->iommu->seq_id), count, i;
+	struct iommu_array *old, *array;
 
-	array = shared_alloc(&iommu_array_type, sizeof(*array) + (count + 1) * sizeof(array->info[0]));
-	if (!array)
-		return -ENOMEM;
-	for (i = 0; i < count; i++) {
-		struct iommu_domain_info *info = READ_ONCE(old->info[i]);
-		struct intel_iommu *iommu = READ_ONCE(info->iommu);
-
-		if (add && add->iommu->seq_id < READ_ONCE(iommu->seq_id)) {
-			WRITE_ONCE(array->info[n++], add);
-			add = NULL;
-		}
-		WRITE_ONCE(array->info[n++], info);
+	spin_lock(&domain->iommu_array.lock);
+	old = iommu_array_head(domain);
+	count = old ? READ_ONCE(old->count) : 0;
+	if (place < count) {
+		WRITE_ONCE(old->info[place], add);
+		spin_unlock(&domain->iommu_array.lock);
+		return 0;
 	}
-	if (add)
-		WRITE_ONCE(array->info[n++], add);
-	WRITE_ONCE(array->count, n);
+	array = shared_alloc(&iommu_array_type, sizeof(*array) + (place + 1) * sizeof(array->info[0]));
+	if (!array) {
+		spin_unlock(&domain->iommu_array.lock);
+		return -ENOMEM;
+	}
+	for (i = 0; i < count; i++)
+		WRITE_ONCE(array->info[i], READ_ONCE(old->info[i]));
+	WRITE_ONCE(array->info[place], add);
+	WRITE_ONCE(array->count, place + 1);
 	rcu_assign_pointer(domain->iommu_array.head, array);
+	spin_unlock(&domain->iommu_array.lock);
 	if (old)
 		shared_free_rcu(&old->rcu);
 	return 0;
 }
 
 /* In place, as xa_erase(): detaching needs no memory. */
-static void iommu_array_remove(struct dmar_domain *domain, struct iommu_domain_info *drop)
+static void iommu_array_remove(struct dmar_domain *domain, struct intel_iommu *iommu)
 {
-	struct iommu_array *array = iommu_array_head(domain);
-	uint32_t count = READ_ONCE(array->count), i, n = 0;
-
-	for (i = 0; i < count; i++) {
-		struct iommu_domain_info *info = READ_ONCE(array->info[i]);
-
-		if (info != drop)
-			WRITE_ONCE(array->info[n++], info);
-	}
-	WRITE_ONCE(array->count, n);
+	spin_lock(&domain->iommu_array.lock);
+	WRITE_ONCE(iommu_array_head(domain)->info[READ_ONCE(iommu->seq_id)], NULL);
+	spin_unlock(&domain->iommu_array.lock);
 }
 
 /* Levels of large pages that a unit has for a stage. */
@@ -176,7 +162,7 @@ static void domain_detach_iommu(struct dmar_domain *domain, struct intel_iommu *
 	assert(info);
 	WRITE_ONCE(info->refcnt, READ_ONCE(info->refcnt) - 1);
 	if (!READ_ONCE(info->refcnt)) {
-		iommu_array_remove(domain, info);
+		iommu_array_remove(domain, iommu);
 		iommu_free_domain_id(iommu, READ_ONCE(info->did));
 		shared_free(info);
 	}
@@ -226,6 +212,7 @@ static void domain_init(struct dmar_domain *domain, const struct domain_config *
 	list_init(&domain->dev_pasids);
 	list_init(&cache->cache_tags);
 	spin_lock_init(&domain->lock, "domain->lock");
+	spin_lock_init(&domain->iommu_array.lock, "xa_lock");
 	spin_lock_init(&cache->cache_lock, "cache_lock");
 
 	if (config->first_stage)
@@ -493,11 +480,15 @@ static void legacy_iotlb_sync_map(struct dmar_domain *domain, uint64_t iova, uin
 	count = array ? READ_ONCE(array->count) : 0;
 	for (i = 0; i < count; i++) {
 		struct iommu_domain_info *info = READ_ONCE(array->info[i]);
-		struct intel_iommu *iommu = READ_ONCE(info->iommu);
-		uint64_t cap = READ_ONCE(iommu->cap), pages, addr, type = DMA_TLB_PSI_FLUSH;
+		uint64_t cap, pages, addr, type = DMA_TLB_PSI_FLUSH;
+		struct intel_iommu *iommu;
 		struct qi_desc desc;
 		unsigned int mask;
 
+		if (!info)
+			continue;
+		iommu = READ_ONCE(info->iommu);
+		cap = READ_ONCE(iommu->cap);
 		compute(COST_IOMMU_VISIT);
 		if (!cap_caching_mode(cap) || domain_use_first_level(domain)) {
 			iommu_flush_write_buffer(iommu);

@@ -36,11 +36,11 @@ struct iommu_domain_info {
 	uint16_t did;	 /* domain id there */
 };
 
-/* What the kernel's xarray node is: read without a lock, replaced when a unit comes or goes. */
+/* What the kernel's xarray node is: read without a lock, replaced when it is too short. */
 struct iommu_array {
 	struct rcu_head rcu;
 	uint32_t count;
-	struct iommu_domain_info *info[]; /* by the unit's sequence number, ascending */
+	struct iommu_domain_info *info[]; /* by the unit's sequence number; NULL: not attached to it */
 };
 
 /* The lock, and what it protects: together, so that the padded layout can move them. */
@@ -66,7 +66,8 @@ enum domain_flag {
 struct dmar_domain {
 	int nid;
 	struct {
-		uint32_t lock, flags;
+		spinlock_t lock; /* among those who change it */
+		uint32_t flags;
 		struct iommu_array *head;
 	} iommu_array;
 	uint8_t flags;	 /* enum domain_flag */

@@ -263,8 +263,9 @@ static void dump_units_of(const struct dmar_domain *domain)
 	uint32_t i;
 
 	for (i = 0; array && i < array->count; i++)
-		printf("  unit %d did %u devices %u\n", array->info[i]->iommu->seq_id, array->info[i]->did,
-		       array->info[i]->refcnt);
+		if (array->info[i])
+			printf("  unit %d did %u devices %u\n", array->info[i]->iommu->seq_id, array->info[i]->did,
+			       array->info[i]->refcnt);
 }
 
 static void dump_tags(const struct eq_world *w, struct dmar_domain *domain)
