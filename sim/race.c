@@ -271,6 +271,32 @@ static void setup(void *arg)
 		r->ret = do_op(r, &s->setup[i]);
 }
 
+static bool uses_dma_api(const struct race_scenario *s)
+{
+	uint32_t i, k;
+
+	for (i = 0; i < s->programs; i++)
+		for (k = 0; k < s->op_count[i]; k++)
+			if (s->op[i][k].kind == RACE_DMA_MAP || s->op[i][k].kind == RACE_DMA_UNMAP)
+				return true;
+	return false;
+}
+
+/*
+ * Makes what the DMA API keeps for each CPU: in a schedule it would stay for the next one. Then it sees off the flush
+ * queue's timer, so that a schedule arms it anew.
+ */
+static void touch_dma_api(void *arg)
+{
+	const struct race *r = arg;
+	const uint64_t phys = PAGE_PHYS(ORACLE_MAX_PAGES);
+	uint64_t iova = dma_map_pages(r->device[0], &phys, 1, DMA_BIDIRECTIONAL);
+
+	if (iova)
+		dma_unmap_pages(r->device[0], iova, 1);
+	vcpu_work(2 * IOVA_DEFAULT_FQ_TIMEOUT * 1000000000ULL);
+}
+
 static int watch(struct race *r)
 {
 	uint32_t i;
@@ -329,7 +355,18 @@ static int create_machine(struct race *r)
 	for (i = 0; i < r->s->units; i++)
 		if (!machine_add_unit(r->machine, 0, r->s->cap[i], r->s->ecap[i], &no_time, IOTLB_ENTRIES))
 			return -ENOMEM;
-	return explore_create(&r->machine->sim, &r->explore);
+	ret = explore_create(&r->machine->sim, &r->explore);
+	for (i = 0; !ret && i < r->s->units; i++) {
+		struct vtd_hw *hw = r->machine->units[i];
+
+		explore_add_hardware(r->explore, &hw->tail_written);
+		explore_add_hardware(r->explore, &hw->step);
+		if (cap_rwbf(r->s->cap[i])) {
+			explore_add_hardware(r->explore, &hw->drain_oldest);
+			explore_add_hardware(r->explore, &hw->drain_newest);
+		}
+	}
+	return ret;
 }
 
 int race_create(const struct race_scenario *s, struct race **out)
@@ -346,6 +383,8 @@ int race_create(const struct race_scenario *s, struct race **out)
 		ret = machine_call(r->machine, 0, setup, r);
 	if (!ret)
 		ret = r->ret;
+	for (i = 0; !ret && uses_dma_api(s) && i < s->programs; i++)
+		ret = machine_call(r->machine, i, touch_dma_api, r);
 	for (i = 0; !ret && i < s->programs; i++) {
 		r->programs[i] = (struct program){ r, i };
 		explore_set_program(r->explore, i, program_main, &r->programs[i]);

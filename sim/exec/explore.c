@@ -228,7 +228,7 @@ int explore_create(struct sim *s, struct explore **out)
 	if (!x)
 		return -ENOMEM;
 	x->sim = s;
-	x->cpu_count = x->agent_count = s->cpu_count;
+	x->cpu_count = x->hardware_end = x->agent_count = s->cpu_count;
 	assert(s->cpu_count < EXPLORE_MAX_AGENTS);
 	for (i = 0; i < x->cpu_count; i++) {
 		struct agent *a = &x->agents[i];
@@ -285,6 +285,22 @@ void explore_set_program(struct explore *x, uint32_t cpu, void (*body)(void *arg
 	assert(cpu < x->cpu_count && !x->words);
 	x->agents[cpu].body = body;
 	x->agents[cpu].arg = arg;
+}
+
+struct agent *explore_new_agent(struct explore *x)
+{
+	struct agent *a = &x->agents[x->agent_count++];
+
+	assert(x->agent_count <= EXPLORE_MAX_AGENTS);
+	*a = (struct agent){ .state = AGENT_READY };
+	return a;
+}
+
+void explore_add_hardware(struct explore *x, struct actor *actor)
+{
+	assert(!x->words);
+	explore_new_agent(x)->actor = actor;
+	x->hardware_end = x->agent_count;
 }
 
 void explore_on_store(struct explore *x, void (*fn)(void *arg, const void *p), void *arg)

@@ -285,16 +285,15 @@ void explore_post(struct explore *x, struct actor *actor, uint64_t arg)
 	struct agent *a = NULL;
 	uint32_t i;
 
-	for (i = x->cpu_count; i < x->agent_count; i++)
-		/* A timer is another one each time it is armed. */
-		if (x->agents[i].actor == actor ||
-		    (!a && x->agents[i].actor->fn == actor->fn && !x->agents[i].posted_count))
+	for (i = x->cpu_count; !a && i < x->hardware_end; i++)
+		if (x->agents[i].actor == actor)
 			a = &x->agents[i];
-	if (!a) {
-		assert(x->agent_count < EXPLORE_MAX_AGENTS);
-		a = &x->agents[x->agent_count++];
-		*a = (struct agent){ .state = AGENT_READY };
-	}
+	/* A timer is another one each time it is armed, and takes the first free place. */
+	for (i = x->hardware_end; !a && i < x->agent_count; i++)
+		if (!x->agents[i].posted_count)
+			a = &x->agents[i];
+	if (!a)
+		a = explore_new_agent(x);
 	a->actor = actor;
 	assert(a->posted_count < MAX_POSTED);
 	a->posted[(a->posted_first + a->posted_count++) % MAX_POSTED] =

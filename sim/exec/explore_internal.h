@@ -93,7 +93,7 @@ struct agent {
 
 struct explore {
 	struct sim *sim;
-	uint32_t cpu_count, agent_count;
+	uint32_t cpu_count, hardware_end, agent_count; /* CPUs, then hardware, then timers */
 	struct agent agents[EXPLORE_MAX_AGENTS];
 	uint32_t reached[EXPLORE_MAX_AGENTS];
 	struct coro main;
@@ -136,6 +136,10 @@ struct explore {
 	struct explore_event *events;
 	uint32_t event_count, event_capacity;
 };
+
+/* ---- explore.c ---- */
+
+struct agent *explore_new_agent(struct explore *x);
 
 /* ---- explore_hooks.c ---- */
 

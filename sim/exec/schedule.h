@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EXPLORE_MAX_AGENTS 16
+#define EXPLORE_MAX_AGENTS 24 /* 4 CPUs, 4 parts of each of 4 units, timers */
 
 enum explore_access_kind {
 	ACCESS_LOAD,

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# explore.sh - explore from outside: the races of the review, planted mistakes, replays, the same for any -j
+#
+# explore.sh <simbench> <schedules>: that many at most for each of the races; 0: all that there are
+
+set -uo pipefail
+
+program=$(realpath "$1")
+schedules=$2
+source=$(realpath "$(dirname "$0")/..")
+planted=$source/configs/explore/planted.ini
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp" || exit 1
+unset NO_COLOR
+
+failures=0
+
+fail() {
+	echo "FAIL: $*"
+	sed 's/^/  stdout: /' out | head -n 5
+	sed 's/^/  stderr: /' err | head -n 5
+	failures=$((failures + 1))
+}
+
+# explore <code> <argument>...: into out and err
+explore() {
+	local want=$1
+	shift
+	timeout 300 "$program" explore --progress never "$@" >out 2>err
+	code=$?
+	[ "$code" -eq "$want" ] || fail "explore $* exits with $code, not $want"
+}
+
+# What does not depend on when and where.
+verdicts() {
+	jq -S '.results | map(del(.wall_s))' "$1"
+}
+
+# Every race that is known, and nothing else.
+if [ "$schedules" -eq 0 ]; then
+	explore 0 --output-format json
+	jq -e '[.results[] | select(.coverage == "bounded")] == []' out >/dev/null || fail "not all schedules were seen"
+else
+	explore 0 --output-format json --schedules "$schedules"
+fi
+jq -e '(.results | length) >= 65 and all(.results[]; .as_expected)' out >/dev/null || fail "not as expected"
+mv out races.json
+
+# Each of them once more, by what was printed, and the same rule is broken.
+while read -r scenario policy rule schedule; do
+	explore 0 "$scenario" --policy "$policy" --replay "$schedule"
+	grep -q "^$rule: " out || fail "$scenario under $policy: the replay does not break $rule"
+done < <(jq -r '.results[] | select(.replay and .coverage == "found") | "\(.scenario) \(.policy) \(.verdict) \(.replay)"' \
+	races.json)
+
+# One mistake for each rule: every strategy finds it, twice the same, alone and with company.
+for strategy in random pct dfs dpor; do
+	explore 0 "$planted" --strategy "$strategy" --seed 7 --schedules 20000 --output-format json
+	jq -e '[.results[].verdict] | unique == ["M1", "M2", "M3", "M4", "M5", "M6"]' out >/dev/null ||
+		fail "$strategy does not find all"
+	verdicts out >first
+	for threads in 1 3; do
+		explore 0 "$planted" --strategy "$strategy" --seed 7 --schedules 20000 --output-format json -j "$threads"
+		verdicts out | cmp -s - first || fail "$strategy: another result with -j $threads"
+	done
+done
+explore 0 "$planted" --strategy random --seed 8 --schedules 20000 --output-format json
+verdicts out | cmp -s - first && fail "the seed makes no difference"
+
+# Without the mistake there is nothing to find.
+sed '/^bug = /d; s/^expect = .*/expect = always clean, dynamic clean, static clean/' "$planted" >clean.ini
+explore 0 clean.ini --output-format json --schedules 20000
+jq -e 'all(.results[]; .verdict == "clean")' out >/dev/null || fail "found without a mistake"
+
+# What is unexpected exits with 4, and says so.
+sed 's/^expect = .*/expect = always clean/' "$planted" >wrong.ini
+explore 4 wrong.ini no-sync-map
+grep -q 'UNEXPECTED' out || fail "does not say what is unexpected"
+
+# Refusals: what, where, and what is allowed.
+refused() {
+	local want=$1
+	shift
+	explore 2 "$@"
+	grep -qF -- "$want" err || fail "explore $* does not say: $want"
+	[ ! -s out ] || fail "explore $* prints something"
+}
+scenario() {
+	printf '%s\n' '[scenario x]' 'says = y' 'devices = 0' "$@" 'expect = always clean' >bad.ini
+}
+refused 'nothere: no such scenario' nothere
+refused '--replay: of which SCENARIO' --replay 0:1
+refused '--replay zero: not AGENT:COUNT' attach-unmap --policy always --replay zero
+refused '--strategy foo: not one of random, pct, dfs, dpor' --strategy foo
+scenario 'cpu0 = mop a'
+refused 'bad.ini:4: cpu0 = mop a: no such call' bad.ini
+scenario 'cpu0 = dma 3 a'
+refused 'bad.ini:4: cpu0 = dma 3 a' bad.ini
+scenario 'cpu0 = map a' 'wish = b'
+refused 'bad.ini:5: ' bad.ini
+
+echo "$failures failures"
+[ "$failures" -eq 0 ]
