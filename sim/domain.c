@@ -34,10 +34,16 @@ static struct iommu_array *iommu_array_head(struct dmar_domain *domain)
 
 static struct iommu_domain_info *iommu_array_find(struct dmar_domain *domain, struct intel_iommu *iommu)
 {
-	struct iommu_array *array = iommu_array_head(domain);
 	uint32_t place = (uint32_t)READ_ONCE(iommu->seq_id);
+	struct iommu_domain_info *info = NULL;
+	struct iommu_array *array;
 
-	return array && place < READ_ONCE(array->count) ? READ_ONCE(array->info[place]) : NULL;
+	rcu_read_lock();
+	array = iommu_array_head(domain);
+	if (array && place < READ_ONCE(array->count))
+		info = READ_ONCE(array->info[place]);
+	rcu_read_unlock();
+	return info;
 }
 
 uint16_t domain_id_iommu(struct dmar_domain *domain, struct intel_iommu *iommu)
