@@ -283,8 +283,8 @@ static bool uses_dma_api(const struct race_scenario *s)
 }
 
 /*
- * Makes what the DMA API keeps for each CPU: in a schedule it would stay for the next one. Then it sees off the flush
- * queue's timer, so that a schedule arms it anew.
+ * Makes what the DMA API keeps for each CPU: in a schedule it would stay for the next one. Then it sees off the
+ * flush queue's timer, so that a schedule arms it anew.
  */
 static void touch_dma_api(void *arg)
 {

@@ -56,6 +56,22 @@ while read -r scenario policy rule schedule; do
 done < <(jq -r '.results[] | select(.replay and .coverage == "found") | "\(.scenario) \(.policy) \(.verdict) \(.replay)"' \
 	races.json)
 
+# The documents' replays are what the program prints.
+while read -r arguments; do
+	read -ra argv <<<"$arguments"
+	schedule=${argv[-1]}
+	jq -e --arg s "${argv[0]}" --arg p "${argv[2]}" --arg r "$schedule" \
+		'any(.results[]; .scenario == $s and .policy == $p and .replay == $r)' races.json >/dev/null ||
+		fail "the documents have explore $arguments, which explore does not print"
+done < <(grep -hoE 'simbench explore [a-z-]+ --policy [a-z]+ --replay [0-9:,]+' "$source/README.md" \
+	"$source/docs/races.md" | sed 's/simbench explore //')
+
+# The random strategies agree: PCT finds every one, and nobody finds one where all schedules are said to be clean.
+for strategy in pct random dfs; do
+	explore "$([ "$strategy" = pct ] && echo 0 || echo 4)" --strategy "$strategy" --schedules 20000 --output-format json
+	jq -e 'all(.results[]; .as_expected or .verdict == "clean")' out >/dev/null || fail "$strategy finds something else"
+done
+
 # One mistake for each rule: every strategy finds it, twice the same, alone and with company.
 for strategy in random pct dfs dpor; do
 	explore 0 "$planted" --strategy "$strategy" --seed 7 --schedules 20000 --output-format json

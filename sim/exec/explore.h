@@ -43,7 +43,8 @@ void explore_destroy(struct explore *x);
 /* The program of CPU @cpu; before the snapshot. */
 void explore_set_program(struct explore *x, uint32_t cpu, void (*body)(void *arg), void *arg);
 
-/* A part of the hardware, which runs what is posted to it, in order; before the snapshot. Numbers follow the CPUs'. */
+/* A part of the hardware, which runs what is posted to it, in order; before the snapshot. Numbers follow the CPUs'.
+ */
 void explore_add_hardware(struct explore *x, struct actor *actor);
 
 /* Called before every store of a CPU in a schedule. */

@@ -65,6 +65,8 @@ void explore_load(struct vcpu *c, const void *p)
 	if (!x->running)
 		return;
 	w = explore_word_of(x, p);
+	if (!c->rcu_nesting)
+		w->bare = !w->bare || w->bare == x->current + 1 ? x->current + 1 : SEVERAL;
 	visible = explore_notice(x, &w->owner, &w->flags, &w->location, false);
 	scheduling_point(x, visible);
 	explore_check_not_freed(x, p, "reads", "M4");
@@ -208,8 +210,14 @@ void explore_unlock(struct vcpu *c, spinlock_t *lock)
 	lock->val = 0;
 }
 
+/* Whether somebody else may look at the word, and nothing keeps the object until then. */
+static bool is_exposed(const struct explore *x, const struct word *w, bool after_rcu)
+{
+	return w->owner && (!after_rcu || (w->bare && w->bare != x->current + 1));
+}
+
 /* To whoever has looked at the object, it is a store to all of it. */
-void explore_release(struct explore *x, const void *p, size_t size)
+void explore_release(struct explore *x, const void *p, size_t size, bool after_rcu)
 {
 	struct word *w = explore_word_of(x, p);
 	bool visible = false;
@@ -218,11 +226,11 @@ void explore_release(struct explore *x, const void *p, size_t size)
 	if (!x->running)
 		return;
 	for (i = 0; i < size / 8; i++)
-		if (w[i].owner)
+		if (is_exposed(x, &w[i], after_rcu))
 			visible |= explore_notice(x, &w[i].owner, &w[i].flags, &w[i].location, true);
 	scheduling_point(x, visible);
 	for (i = 0; i < size / 8; i++)
-		if (w[i].flags & WORD_VISIBLE)
+		if (w[i].flags & WORD_VISIBLE && is_exposed(x, &w[i], after_rcu))
 			add_access(x, w[i].location, ACCESS_STORE);
 }
 

@@ -18,6 +18,9 @@
 
 enum { WORD_WRITTEN = 1, WORD_VISIBLE = 2, WORD_POLLED = 4 };
 
+/* In place of 1 + an agent's number. */
+#define SEVERAL UINT8_MAX
+
 /* Eight bytes of simulated memory. What stands in [run...] is of that schedule only. */
 struct word {
 	uint32_t location; /* once it is visible */
@@ -26,6 +29,7 @@ struct word {
 	uint8_t written_by;
 	uint8_t owner; /* 1 + the only agent that has ever touched it */
 	uint8_t flags;
+	uint8_t bare; /* 1 + the only CPU that has read it outside of RCU's sections, which wait for nobody */
 };
 
 struct line_state {
@@ -146,8 +150,8 @@ struct agent *explore_new_agent(struct explore *x);
 /* The running CPU waits for its turn. Returns when the strategy has chosen it. */
 void explore_yield(struct explore *x);
 
-/* Before the @size bytes at @p are freed. */
-void explore_release(struct explore *x, const void *p, size_t size);
+/* Before the @size bytes at @p are freed; @after_rcu: those who looked from within a section have left it. */
+void explore_release(struct explore *x, const void *p, size_t size, bool after_rcu);
 
 /* ---- explore_memory.c ---- */
 

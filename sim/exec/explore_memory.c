@@ -123,12 +123,13 @@ static struct allocation *allocation_at(struct explore *x, const void *p)
 	return NULL;
 }
 
-void explore_free_after_rcu(struct explore *x, void *p)
+static void free_object(struct explore *x, void *p, bool after_rcu)
 {
 	const struct obj_type *type = explore_type_of(x, p);
 	struct allocation *a = allocation_at(x, p);
 	size_t size = a ? a->size : arena_size_of(&x->sim->region.memory, p), i;
 
+	explore_release(x, p, size, after_rcu);
 	if (line_state_of(x, p)->freed_run == x->run)
 		explore_violation(x, "M6", "a %s is freed twice", type ? type->name : "object");
 	if (a)
@@ -139,14 +140,15 @@ void explore_free_after_rcu(struct explore *x, void *p)
 	explore_say(x, "free %s", type ? type->name : "object");
 }
 
+void explore_free_after_rcu(struct explore *x, void *p)
+{
+	free_object(x, p, true);
+}
+
 void explore_free(struct explore *x, void *p)
 {
-	const struct allocation *a = allocation_at(x, p);
-
-	if (!p)
-		return;
-	explore_release(x, p, a ? a->size : arena_size_of(&x->sim->region.memory, p));
-	explore_free_after_rcu(x, p);
+	if (p)
+		free_object(x, p, false);
 }
 
 void explore_reset_memory(struct explore *x)
@@ -239,8 +241,7 @@ bool explore_notice(struct explore *x, uint8_t *owner, uint8_t *flags, uint32_t 
 		if (write)
 			*flags |= WORD_WRITTEN;
 		if (*owner != x->current + 1) {
-			/* Two agents: from now on the owner is "several". */
-			*owner = UINT8_MAX;
+			*owner = SEVERAL;
 			if (*flags & WORD_WRITTEN) {
 				*flags |= WORD_VISIBLE;
 				*location = x->location_count++;
