@@ -175,7 +175,7 @@ static int parse_calls(const struct scenario_config *c, const json_t *section, c
 static int settle_awaits(struct scenario_config *c, const json_t *section, struct options_error *err)
 {
 	uint32_t p, i;
-	char key[8];
+	char key[16];
 
 	for (p = 0; p < c->race.programs; p++) {
 		for (i = 0; i < c->race.op_count[p]; i++) {

@@ -403,11 +403,26 @@ int race_create(const struct race_scenario *s, struct race **out)
 	return 0;
 }
 
+/* What a domain keeps is not all in simulated memory. */
+static void teardown(void *arg)
+{
+	struct race *r = arg;
+	uint32_t i;
+
+	for (i = 0; i < r->s->devices; i++)
+		if (r->device[i])
+			device_block_translation(r->device[i]);
+	domain_free(r->domain);
+}
+
 void race_destroy(struct race *r)
 {
 	uint32_t i;
 
 	explore_destroy(r->explore);
+	r->explore = NULL;
+	if (r->domain)
+		machine_call(r->machine, 0, teardown, r);
 	for (i = 0; i < r->s->devices; i++)
 		vtd_requester_destroy(&r->requester[i]);
 	machine_destroy(r->machine);

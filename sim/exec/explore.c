@@ -255,6 +255,9 @@ void explore_destroy(struct explore *x)
 	x->sim->explore = NULL;
 	x->sim->region.explore = NULL;
 	x->sim->engine.post_hook = NULL;
+	if (x->former_cpus)
+		memcpy(x->sim->cpus, x->former_cpus, x->cpu_count * sizeof(*x->sim->cpus));
+	free(x->former_cpus);
 	for (i = 0; i < x->cpu_count; i++) {
 		region_free(&x->sim->region, x->agents[i].heap);
 		coro_destroy(&x->agents[i].coro);
@@ -311,12 +314,15 @@ void explore_on_store(struct explore *x, void (*fn)(void *arg, const void *p), v
 
 int explore_watch(struct explore *x, void *p, size_t size)
 {
-	char *copy = malloc(size);
+	struct watched *w = &x->watched[x->watched_count];
 
 	assert(!x->words && x->watched_count < MAX_WATCHED);
-	if (!copy)
+	w->p = p;
+	w->size = size;
+	w->copy = malloc(size);
+	if (!w->copy)
 		return -ENOMEM;
-	x->watched[x->watched_count++] = (struct watched){ p, size, copy };
+	x->watched_count++;
 	return 0;
 }
 
@@ -331,6 +337,10 @@ int explore_snapshot(struct explore *x)
 	uint32_t i;
 	int ret;
 
+	x->former_cpus = malloc(s->cpu_count * sizeof(*s->cpus));
+	if (!x->former_cpus)
+		return -ENOMEM;
+	memcpy(x->former_cpus, s->cpus, s->cpu_count * sizeof(*s->cpus));
 	/* Nothing hits: every access comes to the hooks. */
 	for (i = 0; i < s->cpu_count; i++) {
 		s->cpus[i].tag = UINT16_MAX;

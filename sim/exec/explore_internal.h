@@ -101,6 +101,7 @@ struct explore {
 	struct agent agents[EXPLORE_MAX_AGENTS];
 	uint32_t reached[EXPLORE_MAX_AGENTS];
 	struct coro main;
+	struct vcpu *former_cpus; /* as they were before the snapshot */
 	bool running;
 	bool allocation_failed;
 	bool every_access;
