@@ -17,7 +17,6 @@ void oracle_page_ends(struct oracle *o, uint32_t page, enum promise state, uint6
 	p->state = state;
 	p->iova = iova;
 	p->phys = phys;
-	p->changes++;
 }
 
 void oracle_device_begins(struct oracle *o, uint32_t device)
@@ -30,7 +29,6 @@ void oracle_device_begins(struct oracle *o, uint32_t device)
 void oracle_device_ends(struct oracle *o, uint32_t device, enum promise state)
 {
 	o->devices[device].state = state;
-	o->devices[device].changes++;
 }
 
 struct oracle_look oracle_look(const struct oracle *o, uint32_t page, uint32_t device)

@@ -23,7 +23,7 @@ enum promise {
 struct oracle_page {
 	enum promise state;
 	uint64_t iova, phys;
-	uint32_t changes;
+	uint32_t changes; /* that have begun */
 };
 
 struct oracle_device {
