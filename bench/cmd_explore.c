@@ -90,10 +90,10 @@ static const char *coverage(const struct exploration *e)
 
 static void print_replay(FILE *f, const struct row *r)
 {
-	char *text = exploration_segments_text(r->e.segments, r->e.segment_count);
+	char *text = exploration_segments_text(r->e.segments, r->e.segment_count, r->e.fail_at);
 
-	fprintf(f, "    %s: %s\n    simbench explore %s --policy %s --replay %s%s\n", r->e.verdict.rule,
-		r->e.verdict.what, r->scenario->name, policy_name(r->expect->policy), text ? text : "", "");
+	fprintf(f, "    %s: %s\n    simbench explore %s --policy %s --replay %s\n", r->e.verdict.rule,
+		r->e.verdict.what, r->scenario->name, policy_name(r->expect->policy), text ? text : "");
 	free(text);
 }
 
@@ -127,7 +127,8 @@ static void print_table(FILE *f, const struct matrix *m, bool color)
 
 static json_t *row_json(const struct matrix *m, const struct row *r)
 {
-	char *text = r->e.segments ? exploration_segments_text(r->e.segments, r->e.segment_count) : NULL;
+	char *text =
+		r->e.segments ? exploration_segments_text(r->e.segments, r->e.segment_count, r->e.fail_at) : NULL;
 	json_t *json = json_pack(
 		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:b, s:s, s:o}", "scenario", r->scenario->name,
 		"says", r->scenario->says, "policy", policy_name(r->expect->policy), "strategy",
@@ -241,16 +242,16 @@ static int show_replay(const struct matrix *m)
 {
 	struct exploration_params p = params_of(m, &m->rows[0]);
 	struct explore_segment *segments;
-	uint32_t count;
+	uint32_t count, fail_at;
 	int ret;
 
 	if (m->count != 1)
 		return cmd_fail(EXIT_USAGE, "--replay: of which SCENARIO, under which --policy?");
-	segments = exploration_parse_segments(m->options->replay, &count);
+	segments = exploration_parse_segments(m->options->replay, &count, &fail_at);
 	if (!segments)
 		return cmd_fail(EXIT_USAGE, "--replay %.40s: not AGENT:COUNT,... as explore prints it",
 				m->options->replay);
-	ret = exploration_print(stdout, &p, segments, count, 0);
+	ret = exploration_print(stdout, &p, segments, count, fail_at);
 	free(segments);
 	if (ret)
 		return cmd_fail(EXIT_FAILED, "%s", strerror(-ret));

@@ -342,7 +342,7 @@ out:
 	return ret;
 }
 
-char *exploration_segments_text(const struct explore_segment *segments, uint32_t count)
+char *exploration_segments_text(const struct explore_segment *segments, uint32_t count, uint32_t fail_at)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -351,21 +351,25 @@ char *exploration_segments_text(const struct explore_segment *segments, uint32_t
 
 	if (!f)
 		return NULL;
+	if (fail_at)
+		fprintf(f, "fail:%u,", fail_at);
 	for (i = 0; i < count; i++)
 		fprintf(f, "%s%u:%u", i ? "," : "", segments[i].agent, segments[i].until);
 	fclose(f);
 	return text;
 }
 
-struct explore_segment *exploration_parse_segments(const char *text, uint32_t *count)
+struct explore_segment *exploration_parse_segments(const char *text, uint32_t *count, uint32_t *fail_at)
 {
 	struct explore_segment *segments = malloc((strlen(text) / 2 + 1) * sizeof(*segments));
+	unsigned int agent, until;
+	int used = 0;
 
-	*count = 0;
+	*count = *fail_at = 0;
+	if (sscanf(text, "fail:%9u%n", fail_at, &used) == 1)
+		text += used + (text[used] == ',');
 	while (segments && *text) {
-		unsigned int agent, until;
-		int used = 0;
-
+		used = 0;
 		if (sscanf(text, "%2u:%9u%n", &agent, &until, &used) != 2 || agent >= EXPLORE_MAX_AGENTS ||
 		    (text[used] && text[used] != ',')) {
 			free(segments);

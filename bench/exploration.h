@@ -51,8 +51,11 @@ int exploration_verdict(const struct exploration *e);
 int exploration_print(FILE *f, const struct exploration_params *p, const struct explore_segment *segments,
 		      uint32_t segment_count, uint32_t fail_at);
 
-/* "0:57 1:12 3:2 ..." and back; from malloc(), NULL when memory is short or the text is not of that form. */
-char *exploration_segments_text(const struct explore_segment *segments, uint32_t count);
-struct explore_segment *exploration_parse_segments(const char *text, uint32_t *count);
+/*
+ * "0:57,1:12,3:2", or "fail:4,0:57,..." with an allocation that fails, and back; from malloc(), NULL when memory is
+ * short or the text is not of that form.
+ */
+char *exploration_segments_text(const struct explore_segment *segments, uint32_t count, uint32_t fail_at);
+struct explore_segment *exploration_parse_segments(const char *text, uint32_t *count, uint32_t *fail_at);
 
 #endif

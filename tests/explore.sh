@@ -87,6 +87,17 @@ done
 explore 0 "$planted" --strategy random --seed 8 --schedules 20000 --output-format json
 verdicts out | cmp -s - first && fail "the seed makes no difference"
 
+# With an allocation that has to fail.
+sed 's/^expect = .*/fail = cpu1\n&/' "$planted" >fail.ini
+explore 0 fail.ini leak-tag --output-format json
+schedule=$(jq -r '.results[0].replay' out)
+[[ $schedule == fail:* ]] || fail "the replay does not say which allocation fails: $schedule"
+explore 0 fail.ini leak-tag --policy always --replay "$schedule"
+grep -q '^M6: ' out || fail "the replay with a failing allocation does not break M6"
+explore 0 fail.ini leak-tag --policy always --replay "fail:1,${schedule#fail:*,}"
+grep -q 'allocation of a cache_tag fails' out || fail "no allocation fails"
+grep -q 'no rule is broken' out || fail "the tag has not been needed, and has leaked"
+
 # Without the mistake there is nothing to find.
 sed '/^bug = /d; s/^expect = .*/expect = always clean, dynamic clean, static clean/' "$planted" >clean.ini
 explore 0 clean.ini --output-format json --schedules 20000
