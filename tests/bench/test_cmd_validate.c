@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * test_cmd_validate.c - the JSON reports of validate and compare against their schemas in docs/
+ * test_cmd_validate.c - the JSON reports of validate, compare and explore against their schemas in docs/
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -239,9 +239,33 @@ static void test_compare(void **state)
 	json_decref(report);
 }
 
+static void test_explore(void **state)
+{
+	static const char *const lines[] = {
+		"explore map-map --schedules 10 --progress never",
+		"explore attach-map-cm --strategy pct --progress never",
+	};
+	static const char *const coverages[] = { "bounded", "found" };
+	json_t *report;
+	size_t i;
+
+	(void)state;
+	schema = json_schema_load("explore.schema.json");
+	for (i = 0; i < COUNT(lines); i++) {
+		report = report_of(cmd_explore, EXIT_OK, lines[i]);
+		assert_int_equal(json_array_size(json_object_get(report, "results")), 4);
+		assert_string_equal(string(result(report, 1), "coverage"), coverages[i]);
+		check(report, 56);
+		json_object_set_new(result(report, 0), "verdict", json_string("M7"));
+		refuses(report, "the verdict", "M7");
+		json_decref(report);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_explore),
 		cmocka_unit_test(test_validate),
 		cmocka_unit_test(test_uncertain),
 		cmocka_unit_test(test_compare),
