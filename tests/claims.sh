@@ -7,27 +7,9 @@
 
 set -uo pipefail
 
-program=$(realpath "$1")
 memory_mib=$2
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
-unset NO_COLOR
-
-failures=0
-
-fail() {
-	echo "FAIL: $*"
-	sed 's/^/  stdout: /' out | head -n 5
-	sed 's/^/  stderr: /' err | head -n 5
-	failures=$((failures + 1))
-}
-
-# run <argument>...: into out, err and code
-run() {
-	timeout 300 "$program" "$@" >out 2>err
-	code=$?
-}
+# shellcheck source=tests/harness.sh
+. "$(dirname "$0")/harness.sh"
 
 # ends <code> <argument>...: with something on stdout, and nothing on stderr
 ends() {

@@ -7,27 +7,10 @@
 
 set -uo pipefail
 
-program=$(realpath "$1")
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
-unset NO_COLOR
+# shellcheck source=tests/harness.sh
+. "$(dirname "$0")/harness.sh"
 
-failures=0
 quick=(--runtime 1ms --warmup 200us --repetitions 1 --progress never)
-
-fail() {
-	echo "FAIL: $*"
-	sed 's/^/  stdout: /' out | head -n 5
-	sed 's/^/  stderr: /' err | head -n 5
-	failures=$((failures + 1))
-}
-
-# run <argument>...: into out, err and code
-run() {
-	timeout 60 "$program" "$@" >out 2>err
-	code=$?
-}
 
 # ok <argument>...: success, something on stdout, nothing on stderr
 ok() {

@@ -7,30 +7,17 @@
 
 set -uo pipefail
 
-program=$(realpath "$1")
 schedules=$2
 source=$(realpath "$(dirname "$0")/..")
 planted=$source/configs/explore/planted.ini
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
-unset NO_COLOR
-
-failures=0
-
-fail() {
-	echo "FAIL: $*"
-	sed 's/^/  stdout: /' out | head -n 5
-	sed 's/^/  stderr: /' err | head -n 5
-	failures=$((failures + 1))
-}
+# shellcheck source=tests/harness.sh
+. "$(dirname "$0")/harness.sh"
 
 # explore <code> <argument>...: into out and err
 explore() {
 	local want=$1
 	shift
-	timeout 300 "$program" explore --progress never "$@" >out 2>err
-	code=$?
+	run explore --progress never "$@"
 	[ "$code" -eq "$want" ] || fail "explore $* exits with $code, not $want"
 }
 

@@ -7,34 +7,19 @@
 
 set -uo pipefail
 
-program=$(realpath "$1")
 kills=$2
 memory_mib=$3
-tmp=$(mktemp -d)
+# shellcheck source=tests/harness.sh
+. "$(dirname "$0")/harness.sh"
 mounted=
 trap '[ -z "$mounted" ] || umount "$tmp/small"; rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
 
 # The moments of the kills; SEED=... repeats them.
 seed=${SEED:-$(date +%s)}
 RANDOM=$seed
 
-failures=0
 base=(--warmup 0 --repetitions 1 --jobs 1 --progress never)
 quick=("${base[@]}" --runtime 1ms)
-
-fail() {
-	echo "FAIL: $*"
-	sed 's/^/  stdout: /' out | head -n 5
-	sed 's/^/  stderr: /' err | head -n 5
-	failures=$((failures + 1))
-}
-
-# run <argument>...: into out, err and code
-run() {
-	timeout 120 "$program" "$@" >out 2>err
-	code=$?
-}
 
 # ok <argument>...: success, something on stdout
 ok() {
