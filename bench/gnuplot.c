@@ -212,20 +212,34 @@ static void put_prelude(FILE *f, const struct gnuplot_picture *p, const char *ou
 
 int gnuplot_draw(const struct gnuplot_picture *p, const char *output)
 {
-	FILE *f = fopen(output, "we");
+	size_t stem = strlen(output) - strlen(".svg");
+	char *part;
+	FILE *f;
 	int ret;
 
+	/* Beside it, so that the former picture stays until the new one is there. */
+	if (asprintf(&part, "%.*s.part%s", (int)stem, output, output + stem) < 0)
+		return -ENOMEM;
 	/* A gnuplot that cannot write there would write to standard output. */
-	if (!f || fclose(f))
-		return -errno;
+	f = fopen(part, "we");
+	ret = !f || fclose(f) ? -errno : 0;
+	if (ret)
+		goto out;
 	f = gnuplot_open();
-	if (!f)
-		return -errno;
-	put_prelude(f, p, output);
+	if (!f) {
+		ret = -errno;
+		goto remove;
+	}
+	put_prelude(f, p, part);
 	fputs(builtin_style_gp, f);
 	fputs(scripts[p->kind], f);
 	ret = gnuplot_close(f);
+	if (!ret && rename(part, output))
+		ret = -errno;
+remove:
 	if (ret)
-		unlink(output);
+		unlink(part);
+out:
+	free(part);
 	return ret;
 }

@@ -83,8 +83,8 @@ void gnuplot_string(FILE *f, const char *s);
  * @p: what is on it
  * @output: file, whose name ends in .svg or .png and has no control characters
  *
- * The same picture gives the same bytes. Returns 0, -EIO when gnuplot has failed (it has said why, and there is no
- * file), or another negative errno.
+ * The same picture gives the same bytes. Returns 0, -EIO when gnuplot has failed (it has said why, and a former
+ * picture is still there), or another negative errno.
  */
 int gnuplot_draw(const struct gnuplot_picture *p, const char *output);
 

@@ -722,7 +722,7 @@ static void test_prelude(void **state)
 	*strstr(text, "\nEOD\n") = '\0';
 	/* a series without values has a dataset all the same */
 	assert_string_equal(text,
-			    "output = './'.'|d.svg'\ntitle = 'two lines'\nfooter = ''\nxlabel = ''\nylabel = ''\n"
+			    "output = './'.'|d.part.svg'\ntitle = 'two lines'\nfooter = ''\nxlabel = ''\nylabel = ''\n"
 			    "logx = 0\nlogy = 0\nzero = 0\npanel_count = 1\nseries_count = 2\ncategory_count = 1\n"
 			    "array panel_name[1] = ['']\narray series_name[2] = ['`a`', '']\n"
 			    "array category_name[1] = ['b'.\"\\047\".'']\narray series_style[2] = [1, 2]\n"
@@ -874,6 +874,11 @@ static void test_failing_gnuplot(void **state)
 	pic.series_style[0] = 9;
 	assert_int_equal(gnuplot_draw(&pic, "failing.svg"), -EIO);
 	assert_int_equal(access("failing.svg", F_OK), -1);
+	assert_int_equal(access("failing.part.svg", F_OK), -1);
+	/* the former picture stays */
+	fclose(fopen("failing.svg", "w"));
+	assert_int_equal(gnuplot_draw(&pic, "failing.svg"), -EIO);
+	assert_int_equal(access("failing.svg", F_OK), 0);
 	/* ends before it has read what a pipe does not hold */
 	for (i = 0; i < 10000; i++)
 		assert_int_equal(gnuplot_add_value(&pic, 0, 0, &v), 0);
