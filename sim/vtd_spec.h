@@ -888,7 +888,7 @@ static inline struct qi_dev_iotlb_fields qi_decode_dev_iotlb(const struct qi_des
  * @did: domain id
  * @pasid: 20 bits
  * @addr: IOVA; rounded down to the range's size
- * @npages: pages, rounded up to a power of two; QI_IOTLB_NPAGES_ALL for everything of the PASID; not 0
+ * @npages: 1..2^52 pages, rounded up to a power of two; QI_IOTLB_NPAGES_ALL for everything of the PASID
  * @ih: invalidation hint, only leaves changed
  */
 static inline struct qi_desc qi_desc_piotlb(uint16_t did, uint32_t pasid, uint64_t addr, uint64_t npages, bool ih)
@@ -896,13 +896,13 @@ static inline struct qi_desc qi_desc_piotlb(uint16_t did, uint32_t pasid, uint64
 	struct qi_desc desc = { 0 };
 	unsigned int order, gran = QI_GRAN_NONG_PASID;
 
-	assert(npages);
+	assert(npages && (npages <= 1ULL << 52 || npages == QI_IOTLB_NPAGES_ALL));
 	if (npages != QI_IOTLB_NPAGES_ALL) {
 		order = npages > 1 ? 64 - (unsigned int)__builtin_clzll(npages - 1) : 0;
-		assert(order < 64 - VTD_PAGE_SHIFT);
 		gran = QI_GRAN_PSI_PASID;
-		desc.qw1 = (addr & (~0ULL << (VTD_PAGE_SHIFT + order))) | vtd_field_prep(ih, 6, 6) |
-			   vtd_field_prep(order, 5, 0);
+		if (order < 64 - VTD_PAGE_SHIFT)
+			desc.qw1 = addr & (~0ULL << (VTD_PAGE_SHIFT + order));
+		desc.qw1 |= vtd_field_prep(ih, 6, 6) | vtd_field_prep(order, 5, 0);
 	}
 	desc.qw0 = QI_EIOTLB_TYPE | vtd_field_prep(gran, 5, 4) | vtd_field_prep(did, 31, 16) |
 		   vtd_field_prep(pasid, 51, 32);

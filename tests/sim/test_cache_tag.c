@@ -459,11 +459,12 @@ struct sequence {
 static void do_flush(struct fixture *f, struct ref_domain *d)
 {
 	enum flush flush = (enum flush)rng_below(&f->rng, FLUSH_COUNT);
-	unsigned int bits = (unsigned int)rng_below(&f->rng, 57);
-	uint64_t start = rng_next(&f->rng) & ((1ULL << bits) - 1), end;
+	/* Up to both ends of 2^64 bytes, and over their middle. */
+	uint64_t start = rng_next(&f->rng) >> rng_below(&f->rng, 64), end;
+	uint64_t length = rng_next(&f->rng) >> rng_below(&f->rng, 64);
 	bool ih = flip(f);
 
-	end = start + rng_below(&f->rng, 1ULL << rng_below(&f->rng, 40));
+	end = length > UINT64_MAX - start ? UINT64_MAX : start + length;
 	ref_flush(f, d, flush, start, end, ih);
 	f->log.count = 0;
 	switch (flush) {

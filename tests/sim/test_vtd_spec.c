@@ -204,6 +204,7 @@ static void test_qi_literals(void **state)
 	assert_desc(qi_desc_piotlb(5, 0xabcde, 0x3000, QI_IOTLB_NPAGES_ALL, true), 0x000abcde00050026ULL, 0);
 	assert_desc(qi_desc_piotlb(5, 1, 0x7fff5000, 1, true), 0x100050036ULL, 0x7fff5040);
 	assert_desc(qi_desc_piotlb(5, 1, 0x7fff5000, 3, false), 0x100050036ULL, 0x7fff4002);
+	assert_desc(qi_desc_piotlb(5, 1, 0x7fff5000, 1ULL << 52, true), 0x100050036ULL, 0x74);
 	assert_desc(qi_desc_pasid_cache(9, QI_PC_PASID_SEL, 0x12345), 0x0001234500090017ULL, 0);
 	assert_desc(qi_desc_dev_iotlb_pasid(0x0310, 0x0abc, 0x12345, 5, 0x40000000, 9), 0x0ab123450310c058ULL,
 		    0x400ff800ULL);
@@ -253,17 +254,15 @@ static void round_trip(uint64_t *rng)
 	assert_true(dev.sid == sid && dev.pfsid == pfsid && dev.mip == qdep && dev.addr == addr);
 	assert_true(dev.order == order && dev.pasid == pasid && !dev.global);
 
-	if (order < 52) {
-		uint64_t npages = (1ULL << order) - (order > 1 ? next_random(rng) % (1ULL << (order - 1)) : 0);
+	uint64_t npages = (1ULL << order) - (order > 1 ? next_random(rng) % (1ULL << (order - 1)) : 0);
 
-		d = qi_desc_piotlb(did, pasid, raw, npages, raw & 1);
-		struct qi_piotlb_fields p = qi_decode_piotlb(&d);
+	d = qi_desc_piotlb(did, pasid, raw, npages, raw & 1);
+	struct qi_piotlb_fields p = qi_decode_piotlb(&d);
 
-		assert_int_equal(qi_desc_type(d.qw0), 6);
-		assert_false(qi_desc_reserved(&d, &reserved));
-		assert_true(p.gran == 3 && p.did == did && p.pasid == pasid && p.addr == addr);
-		assert_true(p.am == order && p.ih == (raw & 1));
-	}
+	assert_int_equal(qi_desc_type(d.qw0), 6);
+	assert_false(qi_desc_reserved(&d, &reserved));
+	assert_true(p.gran == 3 && p.did == did && p.pasid == pasid && p.addr == addr);
+	assert_true(p.am == order && p.ih == (raw & 1));
 
 	d = qi_desc_pasid_cache(did, gran, pasid);
 	struct qi_pasid_cache_fields pc = qi_decode_pasid_cache(&d);
