@@ -25,7 +25,8 @@
 struct test {
 	uint64_t seed, operations;
 	int64_t only; /* number of the only sequence to run, or -1 */
-	bool hardware_only, own_allocations, whole_space;
+	bool hardware_only, own_allocations;
+	struct draw_options how;
 	const char *file;
 	struct machine machine;
 	struct operation ops[OPERATIONS_MAX];
@@ -43,8 +44,8 @@ static void draw_sequence(struct test *t, uint64_t number)
 	rng_seed(&rng, t->seed, number);
 	draw_machine(&t->machine, &rng);
 	for (t->count = 0; t->count < SEQUENCE_LENGTH; t->count++)
-		draw_operation(&t->ops[t->count], &t->machine, t->whole_space, &rng);
-	for (i = 0; i < t->machine.device_count; i++)
+		draw_operation(&t->ops[t->count], &t->machine, &t->how, &rng);
+	for (i = 0; i < t->machine.device_count && !t->how.ats_stays; i++)
 		t->ops[t->count++] = (struct operation){
 			.kind = OP_ATS, .device = (uint8_t)i, .on = true, .allocations = NO_LIMIT
 		};
@@ -148,6 +149,7 @@ static void usage(FILE *f)
 		   "may fail\n"
 		   "                     and the other may not\n"
 		   "  --hardware-only    calls of iommu_flush_write_buffer() that do nothing are not compared\n"
+		   "  --ats-stays        no device's ATS is switched between its assignment and the end of that\n"
 		   "  --whole-space      with ranges of all 2^52 pages, which 6.12 takes for one page\n");
 }
 
@@ -164,13 +166,10 @@ static bool parse_number(const char *s, uint64_t *value)
 static int parse(struct test *t, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "operations", required_argument, NULL, 'o' },
-		{ "seed", required_argument, NULL, 's' },
-		{ "sequence", required_argument, NULL, 'q' },
-		{ "own-allocations", no_argument, NULL, 'a' },
-		{ "hardware-only", no_argument, NULL, 'w' },
-		{ "whole-space", no_argument, NULL, 'f' },
-		{ NULL, 0, NULL, 0 },
+		{ "operations", required_argument, NULL, 'o' }, { "seed", required_argument, NULL, 's' },
+		{ "sequence", required_argument, NULL, 'q' },	{ "own-allocations", no_argument, NULL, 'a' },
+		{ "hardware-only", no_argument, NULL, 'w' },	{ "whole-space", no_argument, NULL, 'f' },
+		{ "ats-stays", no_argument, NULL, 't' },	{ NULL, 0, NULL, 0 },
 	};
 	uint64_t value = 0;
 	int option;
@@ -196,8 +195,11 @@ static int parse(struct test *t, int argc, char **argv)
 		case 'w':
 			t->hardware_only = true;
 			break;
+		case 't':
+			t->how.ats_stays = true;
+			break;
 		case 'f':
-			t->whole_space = true;
+			t->how.whole_space = true;
 			break;
 		default:
 			usage(stderr);

@@ -161,7 +161,8 @@ static void draw_range(struct operation *op, const struct machine *machine, bool
 	}
 }
 
-void draw_operation(struct operation *op, const struct machine *machine, bool whole_space, struct rng *rng)
+void draw_operation(struct operation *op, const struct machine *machine, const struct draw_options *how,
+		    struct rng *rng)
 {
 	static const uint32_t pasids[] = { 0, 0, 1, 0xfffff };
 	static const enum operation_kind kinds[] = {
@@ -180,9 +181,9 @@ void draw_operation(struct operation *op, const struct machine *machine, bool wh
 		.pasid = DRAW_FROM(rng, pasids),
 	};
 	if (chance(rng, 100))
-		op->kind = chance(rng, 2) ? OP_TRANSLATION : OP_ATS;
+		op->kind = how->ats_stays || chance(rng, 2) ? OP_TRANSLATION : OP_ATS;
 	if (op->kind == OP_FLUSH_RANGE || op->kind == OP_FLUSH_RANGE_NP)
-		draw_range(op, machine, whole_space, rng);
+		draw_range(op, machine, how->whole_space, rng);
 	else if (op->kind <= OP_UNASSIGN && chance(rng, 6))
 		op->allocations = (int)draw(rng, 7);
 }

@@ -262,10 +262,8 @@ void shim_free_after_rcu(const void *object);
 #define local_irq_save(flags) ((flags) = 0)
 #define local_irq_restore(flags) ((void)(flags))
 #define might_sleep() shim_might_sleep(__LINE__)
-#define lockdep_is_held(lock)                                   \
-	_Generic((lock), spinlock_t *                           \
-		 : ((spinlock_t *)(lock))->held, struct mutex * \
-		 : ((struct mutex *)(lock))->lock.held)
+#define lockdep_is_held(p) \
+	_Generic((p), spinlock_t * : (spinlock_t *)(p), struct mutex * : &((struct mutex *)(p))->lock)->held
 #define lockdep_assert_held(lock) ((void)WARN_ON(!lockdep_is_held(lock)))
 #define lockdep_assert(condition) ((void)WARN_ON(!(condition)))
 
