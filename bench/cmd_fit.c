@@ -33,7 +33,8 @@ static const struct {
 };
 #define PUBLISHED (sizeof(published) / sizeof(published[0]))
 
-static const enum policy policies[] = { POLICY_PT, POLICY_LEGACY, POLICY_ALWAYS, POLICY_DYNAMIC, POLICY_STATIC };
+static const enum policy policies[] = { POLICY_PT,	POLICY_LEGACY, POLICY_ALWAYS,
+					POLICY_DYNAMIC, POLICY_STATIC, POLICY_INVS };
 #define POLICIES (sizeof(policies) / sizeof(policies[0]))
 
 static void print_heading(FILE *f, const char *text, bool color)

@@ -24,6 +24,7 @@ static const struct reported {
 	{ POLICY_ALWAYS, 4985, 6150, "F1, F2" },
 	{ POLICY_DYNAMIC, 6150, 6150, "F3" },
 	{ POLICY_STATIC, 0, 0, "" },
+	{ POLICY_INVS, 0, 0, "" },
 };
 
 #define ROWS (sizeof(reported) / sizeof(reported[0]))

@@ -101,7 +101,8 @@ static uint32_t more_cpus(uint32_t cpus, uint32_t cpu_count)
 int crosscheck_points(uint32_t cpu_count, struct crosscheck_point **points, size_t *count)
 {
 	static const enum lock_kind locks[] = { LOCK_QSPINLOCK, LOCK_TICKET, LOCK_TAS, LOCK_MCS };
-	static const enum policy policies[] = { POLICY_LEGACY, POLICY_ALWAYS, POLICY_DYNAMIC, POLICY_STATIC };
+	static const enum policy policies[] = { POLICY_LEGACY, POLICY_ALWAYS, POLICY_DYNAMIC, POLICY_STATIC,
+						POLICY_INVS };
 	struct point_list list = { 0 };
 	uint32_t cpus;
 	size_t i;

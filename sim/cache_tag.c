@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 #include "sim/cache_tag.h"
 
+#include "sim/invs.h"
 #include "sim/iommu.h"
 
 OBJ_TYPE(cache_tag, OBJ_FIELD(cache_tag, node), OBJ_FIELD(cache_tag, type), OBJ_FIELD(cache_tag, iommu),
@@ -16,14 +17,25 @@ static bool is_devtlb(enum cache_tag_type type)
 	return type == CACHE_TAG_DEVTLB || type == CACHE_TAG_NESTING_DEVTLB;
 }
 
-static bool cache_tag_match(struct cache_tag *tag, uint16_t did, struct device *dev, uint32_t pasid,
-			    enum cache_tag_type type)
+bool cache_tag_match(struct cache_tag *tag, uint16_t did, struct device *dev, uint32_t pasid,
+		     enum cache_tag_type type)
 {
 	if (READ_ONCE(tag->type) != type || READ_ONCE(tag->domain_id) != did || READ_ONCE(tag->pasid) != pasid)
 		return false;
 	if (is_devtlb(type))
 		return READ_ONCE(tag->dev) == dev;
 	return READ_ONCE(tag->iommu) == dev->info.iommu;
+}
+
+void cache_tag_init(struct cache_tag *tag, uint16_t did, struct device *dev, uint32_t pasid,
+		    enum cache_tag_type type)
+{
+	WRITE_ONCE(tag->type, type);
+	WRITE_ONCE(tag->iommu, dev->info.iommu);
+	WRITE_ONCE(tag->dev, is_devtlb(type) ? dev : NULL);
+	WRITE_ONCE(tag->domain_id, did);
+	WRITE_ONCE(tag->pasid, pasid);
+	WRITE_ONCE(tag->users, 1U);
 }
 
 static struct cache_tag *cache_tag_find(struct domain_cache *cache, uint16_t did, struct device *dev,
@@ -44,16 +56,13 @@ static int cache_tag_assign(struct dmar_domain *domain, uint16_t did, struct dev
 	struct cache_tag *tag, *found;
 	unsigned long flags;
 
+	if (domain_uses_invs(domain))
+		return invs_add(domain, did, dev, pasid, type);
 	/* Before the lock: allocation may sleep. */
 	tag = shared_alloc(&cache_tag_type, sizeof(*tag));
 	if (!tag)
 		return -ENOMEM;
-	WRITE_ONCE(tag->type, type);
-	WRITE_ONCE(tag->iommu, dev->info.iommu);
-	WRITE_ONCE(tag->dev, is_devtlb(type) ? dev : NULL);
-	WRITE_ONCE(tag->domain_id, did);
-	WRITE_ONCE(tag->pasid, pasid);
-	WRITE_ONCE(tag->users, 1U);
+	cache_tag_init(tag, did, dev, pasid, type);
 
 	flags = spin_lock_irqsave(&cache->cache_lock);
 	if (unlikely(domain->config->bug == BUG_LOCK_ORDER)) {
@@ -79,6 +88,10 @@ static void cache_tag_unassign(struct dmar_domain *domain, uint16_t did, struct 
 	unsigned long flags;
 	uint32_t users = 1;
 
+	if (domain_uses_invs(domain)) {
+		invs_del(domain, did, dev, pasid, type);
+		return;
+	}
 	flags = spin_lock_irqsave(&cache->cache_lock);
 	tag = cache_tag_find(cache, did, dev, pasid, type);
 	if (tag) {
@@ -92,13 +105,15 @@ static void cache_tag_unassign(struct dmar_domain *domain, uint16_t did, struct 
 		shared_free(tag);
 }
 
-/* The batch is made at the first attach and lives as long as the domain. */
+/* The batch is made at the first attach and lives as long as the domain. Without the lock each walk has its own. */
 static int domain_qi_batch_alloc(struct dmar_domain *domain)
 {
 	struct domain_cache *cache = domain_cache(domain);
 	unsigned long flags;
 	int ret = 0;
 
+	if (domain_uses_invs(domain))
+		return 0;
 	flags = spin_lock_irqsave(&cache->cache_lock);
 	if (!READ_ONCE(cache->qi_batch)) {
 		struct qi_batch *batch = shared_alloc(&qi_batch_type, sizeof(*batch));
@@ -182,6 +197,20 @@ uint64_t calculate_psi_aligned_address(uint64_t start, uint64_t end, uint64_t *p
 	return order == MAX_AGAW_PFN_WIDTH ? 0 : start & ~((PAGE_SIZE << order) - 1);
 }
 
+/*
+ * A walk over a domain's tags, which come in attach order: what is batched for one unit goes out before the next
+ * one's. The tags are a list under cache_lock or, with policy invs, an array that is walked without a lock.
+ */
+struct tag_walk {
+	struct domain_cache *cache;
+	struct intel_iommu *iommu; /* of the last tag */
+	struct invs *invs;
+	bool lockless;
+	unsigned long flags;
+	struct qi_batch *shared; /* the domain's, under the lock */
+	struct qi_batch own;	 /* on the stack: nobody else sees it */
+};
+
 /* Not inlined: a mapping has nothing to submit, and the caller registers enough to save. */
 static __attribute__((noinline)) void qi_batch_submit(struct intel_iommu *iommu, struct qi_batch *batch,
 						      uint32_t count)
@@ -195,32 +224,100 @@ static __attribute__((noinline)) void qi_batch_submit(struct intel_iommu *iommu,
 	WRITE_ONCE(batch->index, 0U);
 }
 
-static void qi_batch_flush_descs(struct intel_iommu *iommu, struct qi_batch *batch)
+static void qi_batch_flush_descs(struct tag_walk *w)
 {
 	uint32_t count;
 
-	if (!iommu)
+	if (!w->iommu)
 		return;
-	count = READ_ONCE(batch->index);
+	if (unlikely(w->lockless)) {
+		if (w->own.index)
+			qi_submit_sync(w->iommu, w->own.descs, w->own.index);
+		w->own.index = 0;
+		return;
+	}
+	count = READ_ONCE(w->shared->index);
 	if (count)
-		qi_batch_submit(iommu, batch, count);
+		qi_batch_submit(w->iommu, w->shared, count);
 }
 
-static void qi_batch_add(struct intel_iommu *iommu, struct qi_batch *batch, struct qi_desc desc)
+static void qi_batch_add(struct tag_walk *w, struct qi_desc desc)
 {
-	uint32_t index = READ_ONCE(batch->index);
+	struct qi_batch *batch = w->shared;
+	uint32_t index;
 
 	compute(COST_QI_DESC);
-	WRITE_ONCE(batch->descs[index].qw0, desc.qw0);
-	WRITE_ONCE(batch->descs[index].qw1, desc.qw1);
-	WRITE_ONCE(batch->descs[index].qw2, desc.qw2);
-	WRITE_ONCE(batch->descs[index].qw3, desc.qw3);
-	WRITE_ONCE(batch->index, index + 1);
+	if (unlikely(w->lockless)) {
+		index = w->own.index++;
+		w->own.descs[index] = desc;
+	} else {
+		index = READ_ONCE(batch->index);
+		WRITE_ONCE(batch->descs[index].qw0, desc.qw0);
+		WRITE_ONCE(batch->descs[index].qw1, desc.qw1);
+		WRITE_ONCE(batch->descs[index].qw2, desc.qw2);
+		WRITE_ONCE(batch->descs[index].qw3, desc.qw3);
+		WRITE_ONCE(batch->index, index + 1);
+	}
 	if (index + 1 == QI_MAX_BATCHED_DESC_COUNT)
-		qi_batch_flush_descs(iommu, batch);
+		qi_batch_flush_descs(w);
 }
 
-static void cache_tag_flush_iotlb(struct dmar_domain *domain, struct cache_tag *tag, struct qi_batch *batch,
+/* Arrives at @tag, if there is one. */
+static struct cache_tag *tag_walk_at(struct tag_walk *w, struct cache_tag *tag)
+{
+	struct intel_iommu *iommu;
+
+	if (!tag)
+		return NULL;
+	compute(COST_TAG_VISIT);
+	iommu = READ_ONCE(tag->iommu);
+	if (unlikely(w->iommu && w->iommu != iommu))
+		qi_batch_flush_descs(w);
+	w->iommu = iommu;
+	return tag;
+}
+
+static struct cache_tag *tag_at(const struct tag_walk *w, struct cds_list_head *node)
+{
+	return node == &w->cache->cache_tags ? NULL : container_of(node, struct cache_tag, node);
+}
+
+/* Each of these returns a tag, or NULL behind the last one. */
+static struct cache_tag *tag_walk_begin(struct tag_walk *w, struct dmar_domain *domain)
+{
+	w->cache = domain_cache(domain);
+	w->iommu = NULL;
+	w->lockless = domain_uses_invs(domain);
+	if (unlikely(w->lockless)) {
+		w->own.index = 0;
+		w->invs = invs_walk_begin(domain);
+		return tag_walk_at(w, invs_walk_next(w->invs, NULL));
+	}
+	w->flags = spin_lock_irqsave(&w->cache->cache_lock);
+	compute(COST_SPIN_LOCK_IRQ);
+	w->shared = READ_ONCE(w->cache->qi_batch);
+	return tag_walk_at(w, tag_at(w, READ_ONCE(w->cache->cache_tags.next)));
+}
+
+static struct cache_tag *tag_walk_next(struct tag_walk *w, struct cache_tag *tag)
+{
+	if (unlikely(w->lockless))
+		return tag_walk_at(w, invs_walk_next(w->invs, tag));
+	return tag_walk_at(w, tag_at(w, READ_ONCE(tag->node.next)));
+}
+
+static void tag_walk_end(struct tag_walk *w)
+{
+	qi_batch_flush_descs(w);
+	if (unlikely(w->lockless))
+		invs_walk_end();
+	else
+		spin_unlock_irqrestore(&w->cache->cache_lock, w->flags);
+}
+
+#define for_each_tag(w, domain, tag) for ((tag) = tag_walk_begin(w, domain); (tag); (tag) = tag_walk_next(w, tag))
+
+static void cache_tag_flush_iotlb(struct dmar_domain *domain, struct cache_tag *tag, struct tag_walk *w,
 				  uint64_t addr, uint64_t pages, unsigned int mask, int ih)
 {
 	struct intel_iommu *iommu = READ_ONCE(tag->iommu);
@@ -228,7 +325,7 @@ static void cache_tag_flush_iotlb(struct dmar_domain *domain, struct cache_tag *
 	uint16_t did = READ_ONCE(tag->domain_id);
 
 	if (domain_use_first_level(domain)) {
-		qi_batch_add(iommu, batch, qi_desc_piotlb(did, READ_ONCE(tag->pasid), addr, pages, ih));
+		qi_batch_add(w, qi_desc_piotlb(did, READ_ONCE(tag->pasid), addr, pages, ih));
 		return;
 	}
 	/* The whole domain where pages cannot be selected, or not that many. */
@@ -238,14 +335,14 @@ static void cache_tag_flush_iotlb(struct dmar_domain *domain, struct cache_tag *
 		ih = 0;
 		type = DMA_TLB_DSI_FLUSH;
 	}
-	qi_batch_add(iommu, batch, qi_desc_iotlb(cap, did, addr | (ih ? 1 : 0), mask, type));
+	qi_batch_add(w, qi_desc_iotlb(cap, did, addr | (ih ? 1 : 0), mask, type));
 }
 
 /*
  * Device TLBs: @order pages as a power of two, MAX_AGAW_PFN_WIDTH for everything. Flushing all ignores the PASID,
  * as the kernel does.
  */
-static void cache_tag_flush_devtlb(struct cache_tag *tag, struct qi_batch *batch, uint64_t addr, unsigned int order,
+static void cache_tag_flush_devtlb(struct cache_tag *tag, struct tag_walk *w, uint64_t addr, unsigned int order,
 				   bool use_pasid)
 {
 	struct intel_iommu *iommu = READ_ONCE(tag->iommu);
@@ -263,26 +360,13 @@ static void cache_tag_flush_devtlb(struct cache_tag *tag, struct qi_batch *batch
 	else
 		desc = qi_desc_dev_iotlb_pasid(sid, pfsid, pasid, qdep, addr, order);
 	while (copies--)
-		qi_batch_add(iommu, batch, desc);
-}
-
-/* Tags come in attach order: what is batched for one unit goes out before the next one's. */
-static struct intel_iommu *switch_iommu(struct cache_tag *tag, struct intel_iommu *iommu, struct qi_batch *batch)
-{
-	struct intel_iommu *next = READ_ONCE(tag->iommu);
-
-	if (unlikely(iommu && iommu != next))
-		qi_batch_flush_descs(iommu, batch);
-	return next;
+		qi_batch_add(w, desc);
 }
 
 void cache_tag_flush_range(struct dmar_domain *domain, uint64_t start, uint64_t end, int ih)
 {
-	struct domain_cache *cache = domain_cache(domain);
-	struct intel_iommu *iommu = NULL;
-	struct qi_batch *batch;
 	struct cache_tag *tag;
-	unsigned long flags;
+	struct tag_walk w;
 	unsigned int mask;
 	uint64_t pages, addr;
 
@@ -290,61 +374,45 @@ void cache_tag_flush_range(struct dmar_domain *domain, uint64_t start, uint64_t 
 	compute(COST_FLUSH_RANGE_SETUP);
 	addr = calculate_psi_aligned_address(start, end, &pages, &mask);
 
-	flags = spin_lock_irqsave(&cache->cache_lock);
-	compute(COST_SPIN_LOCK_IRQ);
-	batch = READ_ONCE(cache->qi_batch);
-	list_for_each_entry(tag, &cache->cache_tags, node) {
-		compute(COST_TAG_VISIT);
-		iommu = switch_iommu(tag, iommu, batch);
+	for_each_tag(&w, domain, tag)
+	{
 		switch (READ_ONCE(tag->type)) {
 		case CACHE_TAG_IOTLB:
 		case CACHE_TAG_NESTING_IOTLB:
-			cache_tag_flush_iotlb(domain, tag, batch, addr, pages, mask, ih);
+			cache_tag_flush_iotlb(domain, tag, &w, addr, pages, mask, ih);
 			break;
 		case CACHE_TAG_NESTING_DEVTLB:
 			/* It caches both stages in one: which entries are affected cannot be told. */
-			cache_tag_flush_devtlb(tag, batch, 0, MAX_AGAW_PFN_WIDTH, true);
+			cache_tag_flush_devtlb(tag, &w, 0, MAX_AGAW_PFN_WIDTH, true);
 			break;
 		case CACHE_TAG_DEVTLB:
-			cache_tag_flush_devtlb(tag, batch, addr, mask, true);
+			cache_tag_flush_devtlb(tag, &w, addr, mask, true);
 			break;
 		}
 	}
-	qi_batch_flush_descs(iommu, batch);
-	spin_unlock_irqrestore(&cache->cache_lock, flags);
+	tag_walk_end(&w);
 }
 
 void cache_tag_flush_all(struct dmar_domain *domain)
 {
-	struct domain_cache *cache = domain_cache(domain);
-	struct intel_iommu *iommu = NULL;
-	struct qi_batch *batch;
 	struct cache_tag *tag;
-	unsigned long flags;
+	struct tag_walk w;
 
 	count_call(FN_cache_tag_flush_all);
-	flags = spin_lock_irqsave(&cache->cache_lock);
-	compute(COST_SPIN_LOCK_IRQ);
-	batch = READ_ONCE(cache->qi_batch);
-	list_for_each_entry(tag, &cache->cache_tags, node) {
-		compute(COST_TAG_VISIT);
-		iommu = switch_iommu(tag, iommu, batch);
+	for_each_tag(&w, domain, tag)
+	{
 		if (is_devtlb(READ_ONCE(tag->type)))
-			cache_tag_flush_devtlb(tag, batch, 0, MAX_AGAW_PFN_WIDTH, false);
+			cache_tag_flush_devtlb(tag, &w, 0, MAX_AGAW_PFN_WIDTH, false);
 		else
-			cache_tag_flush_iotlb(domain, tag, batch, 0, ALL_PAGES, 0, 0);
+			cache_tag_flush_iotlb(domain, tag, &w, 0, ALL_PAGES, 0, 0);
 	}
-	qi_batch_flush_descs(iommu, batch);
-	spin_unlock_irqrestore(&cache->cache_lock, flags);
+	tag_walk_end(&w);
 }
 
 void cache_tag_flush_range_np(struct dmar_domain *domain, uint64_t start, uint64_t end)
 {
-	struct domain_cache *cache = domain_cache(domain);
-	struct intel_iommu *iommu = NULL;
-	struct qi_batch *batch;
 	struct cache_tag *tag;
-	unsigned long flags;
+	struct tag_walk w;
 	unsigned int mask;
 	uint64_t pages, addr;
 
@@ -352,19 +420,14 @@ void cache_tag_flush_range_np(struct dmar_domain *domain, uint64_t start, uint64
 	compute(COST_FLUSH_RANGE_SETUP);
 	addr = calculate_psi_aligned_address(start, end, &pages, &mask);
 
-	flags = spin_lock_irqsave(&cache->cache_lock);
-	compute(COST_SPIN_LOCK_IRQ);
-	batch = READ_ONCE(cache->qi_batch);
-	list_for_each_entry(tag, &cache->cache_tags, node) {
-		compute(COST_TAG_VISIT);
-		iommu = switch_iommu(tag, iommu, batch);
-		if (!cap_caching_mode(READ_ONCE(iommu->cap)) || domain_use_first_level(domain)) {
-			iommu_flush_write_buffer(iommu);
+	for_each_tag(&w, domain, tag)
+	{
+		if (!cap_caching_mode(READ_ONCE(w.iommu->cap)) || domain_use_first_level(domain)) {
+			iommu_flush_write_buffer(w.iommu);
 			continue;
 		}
 		if (!is_devtlb(READ_ONCE(tag->type)))
-			cache_tag_flush_iotlb(domain, tag, batch, addr, pages, mask, 0);
+			cache_tag_flush_iotlb(domain, tag, &w, addr, pages, mask, 0);
 	}
-	qi_batch_flush_descs(iommu, batch);
-	spin_unlock_irqrestore(&cache->cache_lock, flags);
+	tag_walk_end(&w);
 }

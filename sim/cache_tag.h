@@ -27,6 +27,12 @@ struct cache_tag {
 	uint32_t users;
 };
 
+/* A new tag, with one user. */
+void cache_tag_init(struct cache_tag *tag, uint16_t did, struct device *dev, uint32_t pasid,
+		    enum cache_tag_type type);
+bool cache_tag_match(struct cache_tag *tag, uint16_t did, struct device *dev, uint32_t pasid,
+		     enum cache_tag_type type);
+
 #define QI_MAX_BATCHED_DESC_COUNT 16
 
 struct qi_batch {

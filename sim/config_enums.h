@@ -9,12 +9,13 @@
 #define SIMBENCH_CONFIG_ENUMS_H
 
 /* What iotlb_sync_map does; facts F4, F7, F9. */
-#define POLICY_LIST(X)                                                                         \
-	X(POLICY_PT, "pt")	     /* no translation at all: the baseline */                 \
-	X(POLICY_LEGACY, "legacy")   /* before v6.10: lock-free walk of the domain's IOMMUs */ \
-	X(POLICY_ALWAYS, "always")   /* v6.10: cache_tag_flush_range_np() for every mapping */ \
-	X(POLICY_DYNAMIC, "dynamic") /* domain flag, set at attach */                          \
-	X(POLICY_STATIC, "static")   /* domain flag, set at allocation; attach refuses a mismatch */
+#define POLICY_LIST(X)                                                                               \
+	X(POLICY_PT, "pt")	     /* no translation at all: the baseline */                       \
+	X(POLICY_LEGACY, "legacy")   /* before v6.10: lock-free walk of the domain's IOMMUs */       \
+	X(POLICY_ALWAYS, "always")   /* v6.10: cache_tag_flush_range_np() for every mapping */       \
+	X(POLICY_DYNAMIC, "dynamic") /* domain flag, set at attach */                                \
+	X(POLICY_STATIC, "static")   /* domain flag, set at allocation; attach refuses a mismatch */ \
+	X(POLICY_INVS, "invs")	     /* cache tags in an array that RCU manages: no lock, no list */
 
 /* Which executor runs the hot path. */
 #define ENGINE_LIST(X)                                                       \
@@ -54,6 +55,7 @@
 	X(BUG_NO_SYNC_UNMAP, "no-sync-unmap")	      /* M2: an unmap does not invalidate */               \
 	X(BUG_FREE_TABLES_FIRST, "free-tables-first") /* M3: an unmap frees tables and then invalidates */ \
 	X(BUG_FREE_LINKED_TAG, "free-linked-tag")     /* M4: a tag is freed and stays in the list */       \
+	X(BUG_FREE_INVS_EARLY, "free-invs-early")     /* M4: invs frees an array that is being walked */   \
 	X(BUG_LOCK_ORDER, "lock-order")		      /* M5: two locks, taken either way round */          \
 	X(BUG_LEAK_TAG, "leak-tag")		      /* M6: a tag that is not needed is not freed */
 

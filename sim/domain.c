@@ -2,6 +2,7 @@
 #include "sim/domain.h"
 
 #include "sim/cache_tag.h"
+#include "sim/invs.h"
 #include "sim/iommu.h"
 #include "sim/page_table.h"
 
@@ -175,14 +176,6 @@ static void domain_detach_iommu(struct dmar_domain *domain, struct intel_iommu *
 	spin_unlock(&iommu->lock);
 }
 
-/* Does a new mapping on @iommu need an invalidation or a write-buffer flush? (facts F7) */
-static bool iommu_needs_sync_map(struct intel_iommu *iommu, bool first_stage)
-{
-	uint64_t cap = READ_ONCE(iommu->cap);
-
-	return cap_rwbf(cap) || (cap_caching_mode(cap) && !first_stage);
-}
-
 /* Writes there are interrupts, not DMA (VT-d spec 3.15): the kernel reserves the range in every domain. */
 #define MSI_FIRST_PFN (0xfee00000UL >> PAGE_SHIFT)
 #define MSI_LAST_PFN (0xfeefffffUL >> PAGE_SHIFT)
@@ -216,7 +209,8 @@ static void domain_init(struct dmar_domain *domain, const struct domain_config *
 	cache = domain_cache(domain);
 	list_init(&domain->devices);
 	list_init(&domain->dev_pasids);
-	list_init(&cache->cache_tags);
+	if (config->policy != POLICY_INVS)
+		list_init(&cache->cache_tags);
 	spin_lock_init(&domain->lock, "domain->lock");
 	spin_lock_init(&domain->iommu_array.lock, "xa_lock");
 	spin_lock_init(&cache->cache_lock, "cache_lock");
@@ -270,6 +264,8 @@ void domain_free(struct dmar_domain *domain)
 	}
 	shared_free(domain->iommu_array.head);
 	shared_free(domain_cache(domain)->qi_batch);
+	if (domain_uses_invs(domain))
+		shared_free(domain_cache(domain)->invs);
 	shared_free(domain);
 }
 
@@ -328,6 +324,12 @@ static int domain_set_context(struct dmar_domain *domain, struct device_domain_i
 	return iommu_set_context(iommu, info, virt_to_phys(pgd), agaw, did,
 				 info->ats_supported ? CONTEXT_TT_DEV_IOTLB : CONTEXT_TT_MULTI_LEVEL,
 				 domain_use_first_level(domain));
+}
+
+/* An array that is walked without a lock needs its order whatever the kernel's is. */
+static bool tags_first(const struct dmar_domain *domain)
+{
+	return domain->config->attach_order == ATTACH_TAGS_FIRST || domain_uses_invs(domain);
 }
 
 /* Lets mappings know that they have to be followed by something, where the flag is not fixed at allocation. */
@@ -392,7 +394,7 @@ static int dmar_domain_attach_device(struct dmar_domain *domain, struct device *
 	if (info->real_dma_subdevice)
 		return 0;
 
-	if (domain->config->attach_order == ATTACH_TAGS_FIRST)
+	if (tags_first(domain))
 		ret = attach_tags_first(domain, dev);
 	else
 		ret = attach_context_first(domain, dev);
@@ -419,7 +421,7 @@ void device_block_translation(struct device *dev)
 	if (!READ_ONCE(info->domain_attached))
 		return;
 	domain = READ_ONCE(info->domain);
-	if (domain && domain->config->attach_order == ATTACH_TAGS_FIRST) {
+	if (domain && tags_first(domain)) {
 		/* The other way round: invalidations go on until the device cannot walk any more. */
 		if (!info->real_dma_subdevice)
 			iommu_clear_context(info->iommu, info);
@@ -528,6 +530,10 @@ static void intel_iommu_iotlb_sync_map(struct dmar_domain *domain, uint64_t iova
 	case POLICY_DYNAMIC:
 	case POLICY_STATIC:
 		if (domain_flag(domain, DOMAIN_IOTLB_SYNC_MAP))
+			cache_tag_flush_range_np(domain, iova, iova + size - 1);
+		break;
+	case POLICY_INVS:
+		if (invs_sync_map(domain))
 			cache_tag_flush_range_np(domain, iova, iova + size - 1);
 		break;
 	}

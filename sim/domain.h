@@ -14,6 +14,7 @@
 #include "sim/lock.h"
 
 struct intel_iommu;
+struct invs;
 struct dma_pte;
 struct qi_batch;
 
@@ -46,7 +47,10 @@ struct iommu_array {
 /* The lock, and what it protects: together, so that the padded layout can move them. */
 struct domain_cache {
 	spinlock_t cache_lock;
-	struct cds_list_head cache_tags;
+	union {
+		struct cds_list_head cache_tags;
+		struct invs *invs; /* policy invs; the lock is for those who change it */
+	};
 	struct qi_batch *qi_batch;
 };
 

@@ -245,6 +245,13 @@ void iommu_flush_write_buffer(struct intel_iommu *iommu)
 		write_buffer_flush(iommu);
 }
 
+bool iommu_needs_sync_map(struct intel_iommu *iommu, bool first_stage)
+{
+	uint64_t cap = READ_ONCE(iommu->cap);
+
+	return cap_rwbf(cap) || (cap_caching_mode(cap) && !first_stage);
+}
+
 int iommu_alloc_domain_id(struct intel_iommu *iommu)
 {
 	uint32_t words = (cap_ndoms(iommu->cap) + 63) / 64, i;

@@ -78,6 +78,9 @@ void qi_submit_sync(struct intel_iommu *iommu, const struct qi_desc *desc, unsig
 /* Flushes the write buffer where there is one (CAP.RWBF); returns at once elsewhere. */
 void iommu_flush_write_buffer(struct intel_iommu *iommu);
 
+/* Whether a new mapping has to be followed by something: an invalidation or a write-buffer flush (facts F7). */
+bool iommu_needs_sync_map(struct intel_iommu *iommu, bool first_stage);
+
 /* Takes a free domain id; the caller holds iommu->lock. Returns 1.., or -ENOSPC. */
 int iommu_alloc_domain_id(struct intel_iommu *iommu);
 void iommu_free_domain_id(struct intel_iommu *iommu, uint16_t did);

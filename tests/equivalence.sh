@@ -28,6 +28,8 @@ settings=(
 	'6 dynamic lazy first mcs padded 4 4c 5w'
 	'7 static lazy scalable qspinlock padded 4c 4 4w'
 	'8 static strict legacy mcs kernel 3p 3cp 4wps'
+	'9 invs strict legacy qspinlock kernel 4c 4 4w'
+	'10 invs lazy scalable ticket padded 4 4c 5w'
 )
 
 tmp=$(mktemp -d)

@@ -253,7 +253,7 @@ static void test_explore(void **state)
 	schema = json_schema_load("explore.schema.json");
 	for (i = 0; i < COUNT(lines); i++) {
 		report = report_of(cmd_explore, EXIT_OK, lines[i]);
-		assert_int_equal(json_array_size(json_object_get(report, "results")), 4);
+		assert_int_equal(json_array_size(json_object_get(report, "results")), 5);
 		assert_string_equal(string(result(report, 1), "coverage"), coverages[i]);
 		check(report, 56);
 		json_object_set_new(result(report, 0), "verdict", json_string("M7"));

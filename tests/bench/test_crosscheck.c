@@ -40,9 +40,9 @@ static void test_points(void **state)
 		}
 		assert_int_equal(most, machines[m]);
 		assert_int_equal(different, steps[m]);
-		assert_int_equal(maps, steps[m] * 4 * 3);
-		assert_int_equal(count, steps[m] * (4 * 12 + 4 * 3));
-		assert_int_equal(zero_think, steps[m] * (4 * 3 + 4));
+		assert_int_equal(maps, steps[m] * 5 * 3);
+		assert_int_equal(count, steps[m] * (4 * 12 + 5 * 3));
+		assert_int_equal(zero_think, steps[m] * (4 * 3 + 5));
 		free(points);
 	}
 }

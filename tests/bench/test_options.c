@@ -545,9 +545,9 @@ static void test_quote(void **state)
 static void test_enum_errors(void **state)
 {
 	(void)state;
-	bad("--policy statc: not one of pt, legacy, always, dynamic, static: did you mean static?",
+	bad("--policy statc: not one of pt, legacy, always, dynamic, static, invs: did you mean static?",
 	    ARGS("--policy", "statc"));
-	bad("--policy foo: not one of pt, legacy, always, dynamic, static", ARGS("--policy", "foo"));
+	bad("--policy foo: not one of pt, legacy, always, dynamic, static, invs", ARGS("--policy", "foo"));
 	bad("--lock Ticket: not one of qspinlock, ticket, tas, mcs: did you mean ticket?",
 	    ARGS("--lock", "Ticket"));
 }
@@ -736,7 +736,7 @@ static void test_map_benchmark(void **state)
 	bad("-n: unknown option: --help lists all", ARGS("-n", "0"));
 	bad("--map-threads: not an option of run, but of mapbench", ARGS("--map-threads", "3"));
 	/* No other choice is also a number. */
-	bad("--policy 1: not one of pt, legacy, always, dynamic, static", ARGS("--policy", "1"));
+	bad("--policy 1: not one of pt, legacy, always, dynamic, static, invs", ARGS("--policy", "1"));
 
 	good_ini(&o, S_MAP, "[simbench]\nbs=5000\nrwmixread=3\n");
 	assert_int_equal(options_validate(&o, &err), 0);
@@ -1253,7 +1253,7 @@ static void test_completion(void **state)
 	char *text = capture(print_completion, NULL);
 
 	(void)state;
-	assert_non_null(strstr(text, "\t--policy) words=\"pt legacy always dynamic static\" ;;\n"));
+	assert_non_null(strstr(text, "\t--policy) words=\"pt legacy always dynamic static invs\" ;;\n"));
 	assert_non_null(strstr(text, "\t\twords=\"run lockbench pingpong fit mapbench crosscheck calibrate sweep "
 				     "merge validate compare plot explore --help --version\"\n"));
 	assert_non_null(strstr(text, "\t\tpingpong)\n\t\t\twords=\"--seed "));

@@ -633,7 +633,7 @@ static struct sim_params sim_params(enum lock_kind lock)
 
 static void parse(char **argv, struct eq_world *w, enum lock_kind *lock)
 {
-	static const char *const policies[] = { "pt", "legacy", "always", "dynamic", "static" };
+	static const char *const policies[] = { "pt", "legacy", "always", "dynamic", "static", "invs" };
 	static const char *const invalidations[] = { "lazy", "strict" };
 	static const char *const modes[] = { "legacy", "scalable", "first" };
 	static const char *const locks[] = { "qspinlock", "ticket", "tas", "mcs" };

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "sim/invs.h"
 #include "sim/iommu.h"
 #include "sim/page_table.h"
 
@@ -268,17 +269,26 @@ static void dump_units_of(const struct dmar_domain *domain)
 			       array->info[i]->refcnt);
 }
 
+static void dump_tag(const struct eq_world *w, const struct cache_tag *tag)
+{
+	printf("  tag type %d unit %d device %u did %u pasid %u users %u\n", tag->type, tag->iommu->seq_id,
+	       tag->dev ? device_index(w, tag->dev) : EQ_DEVICES, tag->domain_id, tag->pasid, tag->users);
+}
+
 static void dump_tags(const struct eq_world *w, struct dmar_domain *domain)
 {
 	const struct domain_cache *cache = domain_cache(domain);
 	const struct cds_list_head *node;
+	uint32_t i;
 
-	for (node = cache->cache_tags.next; node != &cache->cache_tags; node = node->next) {
-		const struct cache_tag *tag = container_of(node, struct cache_tag, node);
-
-		printf("  tag type %d unit %d device %u did %u pasid %u users %u\n", tag->type, tag->iommu->seq_id,
-		       tag->dev ? device_index(w, tag->dev) : EQ_DEVICES, tag->domain_id, tag->pasid, tag->users);
+	if (domain_uses_invs(domain)) {
+		for (i = 0; cache->invs && i < cache->invs->count; i++)
+			dump_tag(w, &cache->invs->tags[i]);
+		printf("  sync_map %d\n", cache->invs ? cache->invs->sync_map : 0);
+		return;
 	}
+	for (node = cache->cache_tags.next; node != &cache->cache_tags; node = node->next)
+		dump_tag(w, container_of(node, struct cache_tag, node));
 	if (cache->qi_batch)
 		printf("  batch of %u\n", cache->qi_batch->index);
 }

@@ -17,6 +17,7 @@
 
 #include "platform.h"
 #include "sim/cache_tag.h"
+#include "sim/invs.h"
 #include "sim/iommu.h"
 #include "sim/rng.h"
 #include "tests/sim/vtd_double.h"
@@ -74,6 +75,9 @@ struct fixture {
 	unsigned int expected_count, in_batch;
 	int allocations_left; /* negative: no limit */
 };
+
+/* All but the order in which memory is asked for is the same whether the tags are a list or an array. */
+static enum policy policy;
 
 static struct fixture *current; /* for the wrapped function, which has no context argument */
 
@@ -276,7 +280,7 @@ static void make_domain(struct fixture *f, struct ref_domain *d, bool first_stag
 	unsigned int i;
 
 	d->config = (struct domain_config){
-		.policy = POLICY_ALWAYS,
+		.policy = policy,
 		.layout = flip(f) ? LAYOUT_PADDED : LAYOUT_KERNEL,
 		.first_stage = first_stage,
 	};
@@ -497,13 +501,36 @@ static void do_assign(struct sequence *s, unsigned int device, uint32_t pasid, b
 		cache_tag_unassign_domain(d->domain, f->devices[device], pasid, parent);
 }
 
-/* Tags of the code under test, as they are linked. */
+/* The code's own, one after the other. */
+static struct cache_tag *next_tag(struct ref_domain *d, struct cache_tag *tag)
+{
+	struct domain_cache *cache = domain_cache(d->domain);
+	struct cds_list_head *node;
+
+	if (policy == POLICY_INVS)
+		return invs_walk_next(cache->invs, tag);
+	node = tag ? tag->node.next : cache->cache_tags.next;
+	return node == &cache->cache_tags ? NULL : container_of(node, struct cache_tag, node);
+}
+
+/* Whether an array's units need something after a map: tags that have been given up do not count once it is new. */
+static void check_sync_map(struct ref_domain *d)
+{
+	struct invs *invs = domain_cache(d->domain)->invs;
+	bool needed = false;
+	uint32_t i;
+
+	for (i = 0; i < invs->count; i++)
+		needed |= iommu_needs_sync_map(invs->tags[i].iommu, d->config.first_stage);
+	assert_int_equal(invs->sync_map, needed);
+}
+
 static void check_tags(struct ref_domain *d)
 {
-	struct cache_tag *tag;
+	struct cache_tag *tag = NULL;
 	unsigned int i = 0;
 
-	list_for_each_entry(tag, &domain_cache(d->domain)->cache_tags, node) {
+	while ((tag = next_tag(d, tag))) {
 		assert_true(i < d->count);
 		assert_int_equal(tag->users, d->tags[i].users);
 		assert_int_equal(tag->pasid, d->tags[i].pasid);
@@ -511,6 +538,8 @@ static void check_tags(struct ref_domain *d)
 		i++;
 	}
 	assert_int_equal(i, d->count);
+	if (policy == POLICY_INVS && domain_cache(d->domain)->invs)
+		check_sync_map(d);
 }
 
 static void sequence_body(void *arg)
@@ -618,8 +647,8 @@ static void shared_tag_body(void *arg)
 	f->devices[0]->info.ats_enabled = f->devices[1]->info.ats_enabled = false;
 	assert_int_equal(cache_tag_assign_domain(f->domain.domain, f->devices[0], IOMMU_NO_PASID, NULL), 0);
 	assert_int_equal(cache_tag_assign_domain(f->domain.domain, f->devices[1], IOMMU_NO_PASID, NULL), 0);
-	tag = container_of(domain_cache(f->domain.domain)->cache_tags.next, struct cache_tag, node);
-	assert_ptr_equal(tag->node.next, &domain_cache(f->domain.domain)->cache_tags);
+	tag = next_tag(&f->domain, NULL);
+	assert_null(next_tag(&f->domain, tag));
 	assert_int_equal(tag->users, 2);
 
 	f->log.count = 0;
@@ -696,13 +725,15 @@ static void short_of_memory_body(void *arg)
 		assert_int_equal(ret, -ENOMEM);
 		check_tags(&f->domain);
 		check_tags(&f->parent);
-		/* The parent's batch stays once it is there; the next attempt then fails one allocation earlier. */
+		/* The parent's batch, or array, stays once it is there; with a batch the next attempt then fails
+		 * one allocation earlier. */
 		if (sim->region.live_objects == before)
 			at++;
 		else
 			assert_int_equal(sim->region.live_objects, before + 1);
 	}
-	assert_int_equal(at, 4); /* two tags here, two there */
+	/* Two tags here, two there. An array does not grow for the one that it has. */
+	assert_int_equal(at, policy == POLICY_INVS ? 3 : 4);
 	cache_tag_unassign_domain(f->domain.domain, f->devices[1], 5, f->parent.domain);
 	check_tags(&f->domain);
 	cache_tag_unassign_domain(f->domain.domain, f->devices[0], 5, NULL);
@@ -782,13 +813,72 @@ static void cpus_assign_and_flush_at_once(void **state)
 	run_on_cpu(0, hammer_teardown, f);
 }
 
+/* ---- the array's own ---- */
+
+/* Who has found an array keeps it; who comes later finds the next one, without the tags that have been given up. */
+static void array_body(void *arg)
+{
+	struct fixture *f = arg;
+	struct dmar_domain *domain;
+	struct invs *old, *between;
+	uint64_t live;
+
+	make_machine(f, 1, 3, false, false);
+	domain = f->domain.domain;
+	f->devices[0]->info.ats_enabled = f->devices[1]->info.ats_enabled = f->devices[2]->info.ats_enabled = true;
+	assert_null(invs_walk_begin(domain));
+	invs_walk_end();
+	assert_int_equal(cache_tag_assign_domain(domain, f->devices[0], IOMMU_NO_PASID, NULL), 0);
+	old = invs_walk_begin(domain);
+	assert_int_equal(old->count, 2);
+	live = ((struct sim *)f->sim)->region.live_objects;
+	assert_int_equal(cache_tag_assign_domain(domain, f->devices[1], IOMMU_NO_PASID, NULL), 0);
+	between = domain_cache(domain)->invs;
+	assert_ptr_not_equal(between, old);
+	assert_int_equal(((struct sim *)f->sim)->region.live_objects, live + 1);
+	assert_int_equal(old->count, 2);
+	assert_int_equal(between->count, 3);
+	cache_tag_unassign_domain(domain, f->devices[0], IOMMU_NO_PASID, NULL);
+	assert_ptr_equal(domain_cache(domain)->invs, between);
+	assert_int_equal(between->count, 3);
+	invs_walk_end();
+	assert_int_equal(((struct sim *)f->sim)->region.live_objects, live);
+	assert_int_equal(cache_tag_assign_domain(domain, f->devices[2], IOMMU_NO_PASID, NULL), 0);
+	assert_int_equal(domain_cache(domain)->invs->count, 3);
+	cache_tag_unassign_domain(domain, f->devices[1], IOMMU_NO_PASID, NULL);
+	cache_tag_unassign_domain(domain, f->devices[2], IOMMU_NO_PASID, NULL);
+	assert_null(invs_walk_next(domain_cache(domain)->invs, NULL));
+	free_machine(f);
+}
+
+static void readers_keep_their_array(void **state)
+{
+	run_on_cpu(0, array_body, *state);
+}
+
+static int with_list(void **state)
+{
+	(void)state;
+	policy = POLICY_ALWAYS;
+	return 0;
+}
+
+static int with_array(void **state)
+{
+	(void)state;
+	policy = POLICY_INVS;
+	return 0;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest ranges[] = {
 		cmocka_unit_test(psi_ranges_small),
 		cmocka_unit_test(psi_ranges_huge),
+	};
+	const struct CMUnitTest tests[] = {
 		TEST(second_stage_domains),
 		TEST(second_stage_domains_in_scalable_mode),
 		TEST(first_stage_domains),
@@ -800,5 +890,10 @@ int main(void)
 		TEST(cpus_assign_and_flush_at_once),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	const struct CMUnitTest array[] = { TEST(readers_keep_their_array) };
+	int failed = cmocka_run_group_tests(ranges, NULL, NULL);
+
+	failed += cmocka_run_group_tests_name("list", tests, with_list, NULL);
+	failed += cmocka_run_group_tests_name("array", tests, with_array, NULL);
+	return failed + cmocka_run_group_tests(array, with_array, NULL);
 }

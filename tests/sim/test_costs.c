@@ -181,6 +181,8 @@ static void maps(void **state)
 	assert_int_equal(f->map, 847);
 	measure(f, POLICY_STATIC, true);
 	assert_int_equal(f->map, 847);
+	measure(f, POLICY_INVS, true);
+	assert_int_equal(f->map, 847);
 	measure(f, POLICY_ALWAYS, true);
 	assert_int_equal(f->map, 847 + 146);
 	measure(f, POLICY_LEGACY, true);
@@ -240,6 +242,7 @@ static void parts(void **state)
 
 	check_parts(f, POLICY_DYNAMIC, 0, 0);
 	check_parts(f, POLICY_STATIC, 0, 0);
+	check_parts(f, POLICY_INVS, 0, 0);
 	check_parts(f, POLICY_ALWAYS, 62, 34 + 50);
 	check_parts(f, POLICY_LEGACY, 217, 0);
 }
@@ -248,7 +251,8 @@ static void parts(void **state)
  */
 static void unmaps(void **state)
 {
-	static const enum policy policies[] = { POLICY_DYNAMIC, POLICY_STATIC, POLICY_ALWAYS, POLICY_LEGACY };
+	static const enum policy policies[] = { POLICY_DYNAMIC, POLICY_STATIC, POLICY_INVS, POLICY_ALWAYS,
+						POLICY_LEGACY };
 	struct fixture *f = *state;
 	unsigned int i;
 

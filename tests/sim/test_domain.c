@@ -609,7 +609,7 @@ static void check_policy(struct fixture *f, enum policy policy, uint64_t cap, bo
 	f->log.count = 0;
 	assert_int_equal(iommu_map(f->domain, 0x10000, BUF_PHYS, 8192, DMA_PTE_READ), 0);
 
-	wanted_np = policy == POLICY_ALWAYS || ((policy == POLICY_DYNAMIC || policy == POLICY_STATIC) && needed);
+	wanted_np = policy == POLICY_ALWAYS || (policy != POLICY_LEGACY && needed);
 	assert_int_equal(calls[FN_iotlb_sync_map] - before[FN_iotlb_sync_map], 1);
 	assert_int_equal(calls[FN_cache_tag_flush_range_np] - before[FN_cache_tag_flush_range_np], wanted_np);
 	assert_int_equal(calls[FN_cache_tag_flush_range] - before[FN_cache_tag_flush_range], 0);
@@ -629,7 +629,7 @@ static void check_policy(struct fixture *f, enum policy policy, uint64_t cap, bo
 		vtd_log_check(&f->log, NULL, 0);
 	}
 	/* Lock-free: the early return counts for `always` as for `legacy`. */
-	if (policy != POLICY_DYNAMIC && policy != POLICY_STATIC)
+	if (policy == POLICY_LEGACY || policy == POLICY_ALWAYS)
 		assert_int_equal(calls[FN_iommu_flush_write_buffer] - before[FN_iommu_flush_write_buffer],
 				 !cm || first_stage);
 	device_block_translation(dev);
@@ -638,7 +638,8 @@ static void check_policy(struct fixture *f, enum policy policy, uint64_t cap, bo
 
 static void policies_body(void *arg)
 {
-	static const enum policy policies[] = { POLICY_LEGACY, POLICY_ALWAYS, POLICY_DYNAMIC, POLICY_STATIC };
+	static const enum policy policies[] = { POLICY_LEGACY, POLICY_ALWAYS, POLICY_DYNAMIC, POLICY_STATIC,
+						POLICY_INVS };
 	unsigned int i, k;
 
 	for (i = 0; i < ARRAY_SIZE(policies); i++)

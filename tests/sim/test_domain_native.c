@@ -20,6 +20,7 @@
 
 #include "platform.h"
 #include "sim/cache_tag.h"
+#include "sim/invs.h"
 #include "sim/domain.h"
 #include "sim/exec/native_vtd.h"
 #include "sim/iommu.h"
@@ -139,8 +140,12 @@ static void teardown_body(void *arg)
 
 	for (i = 0; i < DEVICES; i++)
 		device_block_translation(f->devices[i]);
-	list_for_each_entry(tag, &domain_cache(f->domain)->cache_tags, node)
-		native_check(!"a tag is left");
+	if (domain_uses_invs(f->domain)) {
+		native_check(!invs_walk_next(domain_cache(f->domain)->invs, NULL));
+	} else {
+		list_for_each_entry(tag, &domain_cache(f->domain)->cache_tags, node)
+			native_check(!"a tag is left");
+	}
 	domain_free(f->domain);
 	for (i = 0; i < UNITS; i++) {
 		/* Id 0 is the hardware's, 1 is pass-through's. */
@@ -472,6 +477,12 @@ static void fixed_at_allocation(void **state)
 	run_policy(POLICY_STATIC);
 }
 
+static void without_a_lock(void **state)
+{
+	(void)state;
+	run_policy(POLICY_INVS);
+}
+
 static void with_every_lock(void **state)
 {
 	static const enum lock_kind kinds[] = { LOCK_TICKET, LOCK_TAS, LOCK_MCS };
@@ -501,9 +512,13 @@ static void through_the_depot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(legacy),	   cmocka_unit_test(always),
-		cmocka_unit_test(set_at_attach),   cmocka_unit_test(fixed_at_allocation),
-		cmocka_unit_test(with_every_lock), cmocka_unit_test(through_the_depot),
+		cmocka_unit_test(legacy),
+		cmocka_unit_test(always),
+		cmocka_unit_test(set_at_attach),
+		cmocka_unit_test(fixed_at_allocation),
+		cmocka_unit_test(without_a_lock),
+		cmocka_unit_test(with_every_lock),
+		cmocka_unit_test(through_the_depot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
