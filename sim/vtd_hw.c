@@ -361,6 +361,15 @@ static void qi_execute_piotlb(struct vtd_hw *hw, const struct qi_desc *desc)
 		iotlb_invalidate(hw, f.did, 0, EVERYTHING, false);
 }
 
+/* With RWBF=1 an invalidation of what the unit has cached of the structures in memory begins with a flush (6.8). */
+static void flush_before_invalidation(struct vtd_hw *hw, unsigned int type)
+{
+	if (!cap_rwbf(hw->cap) || type == QI_DIOTLB_TYPE || type == QI_DEIOTLB_TYPE || type == QI_IWD_TYPE)
+		return;
+	note_unit(hw, UNIT_BUFFER, ACCESS_STORE);
+	hw->buffered_count = 0;
+}
+
 static void qi_execute(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t time_ps)
 {
 	struct qi_context_fields context;
@@ -374,6 +383,7 @@ static void qi_execute(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t t
 		hw->fsts |= DMA_FSTS_IQE;
 		return;
 	}
+	flush_before_invalidation(hw, qi_desc_type(desc->qw0));
 	switch (qi_desc_type(desc->qw0)) {
 	case QI_CC_TYPE:
 		context = qi_decode_context(desc);
