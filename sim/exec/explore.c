@@ -182,6 +182,20 @@ static void end_schedule(struct explore *x, struct explore_verdict *verdict, enu
 	verdict->steps = x->step;
 }
 
+static void tell_end(struct explore *x, struct strategy *st, const struct explore_transition *last)
+{
+	struct explore_end end = { .outcome = x->verdict->outcome, .last = last };
+	uint32_t i;
+
+	for (i = 0; end.outcome == EXPLORE_DEADLOCK && i < x->cpu_count; i++) {
+		if (x->agents[i].state != AGENT_LOCK)
+			continue;
+		end.stuck |= 1U << i;
+		end.lock[i] = explore_place_of(x, (uintptr_t)x->agents[i].lock)->location;
+	}
+	st->ops->end(st, &end);
+}
+
 void explore_run(struct explore *x, struct strategy *st, uint32_t max_steps, struct explore_verdict *verdict)
 {
 	struct explore_transition last;
@@ -215,7 +229,7 @@ void explore_run(struct explore *x, struct strategy *st, uint32_t max_steps, str
 	this_proc = outer;
 	end_schedule(x, verdict, outcome);
 	assert(x->error == 0);
-	st->ops->end(st, verdict->outcome, choice.done);
+	tell_end(x, st, choice.done);
 }
 
 /* ---- making one ---- */

@@ -96,11 +96,10 @@ static int dfs_choose(struct strategy *s, const struct explore_choice *choice)
 	return agent;
 }
 
-static void dfs_end(struct strategy *s, enum explore_outcome outcome, const struct explore_transition *last)
+static void dfs_end(struct strategy *s, const struct explore_end *end)
 {
 	(void)s;
-	(void)outcome;
-	(void)last;
+	(void)end;
 }
 
 static void dfs_destroy(struct strategy *s)

@@ -4,9 +4,9 @@
  *
  * Two transitions depend on each other if they access one location and one of them changes it. Schedules that
  * differ in the order of independent transitions alone come out alike; of each such class one schedule at least is
- * run. Whenever two dependent transitions of one schedule could have come the other way round, the agent of the
- * later one is put on the list of those to try at the place of the earlier one (Flanagan and Godefroid, POPL 2005).
- * Sleep sets keep from trying again what an earlier branch has covered.
+ * run. Whenever two dependent transitions of one schedule could have come the other way round, an agent that makes
+ * them do so is put on the list of those to try at the place of the earlier one (Flanagan and Godefroid, POPL
+ * 2005). Sleep sets keep from trying again what an earlier branch has covered.
  *
  * A lock's acquisitions race with each other, not with the release between them. What an agent was given to do, or
  * has waited for, comes after whoever gave or signalled it, and does not race with that.
@@ -18,6 +18,7 @@
 #include "sim/exec/schedule.h"
 
 #define NONE (-1)
+#define MAX_RACES (EXPLORE_MAX_ACCESSES * (EXPLORE_MAX_AGENTS + 1))
 
 /* Index of the last transition of each agent that has happened before. */
 struct clock {
@@ -51,7 +52,8 @@ struct dpor_strategy {
 	struct location *locations;
 	uint32_t location_capacity;
 	struct clock clock[EXPLORE_MAX_AGENTS];
-	int32_t last_of[EXPLORE_MAX_AGENTS];
+	int32_t races[MAX_RACES]; /* of the transition under way, with these */
+	uint32_t race_count;
 };
 
 static bool changes(uint8_t kind)
@@ -108,29 +110,10 @@ static void join(struct clock *to, const struct clock *from)
 			to->at[i] = from->at[i];
 }
 
-/* Transition @i could have come after the one that agent @p makes now. */
-static void add_backtrack(struct dpor_strategy *d, int32_t i, uint32_t p, const struct clock *before)
-{
-	struct dpor_node *n = &d->nodes[i];
-	uint32_t k, candidates = 0;
-
-	if (n->enabled >> p & 1) {
-		n->backtrack |= 1U << p;
-		return;
-	}
-	/* Not yet able to go on there: somebody who makes it able to has to. */
-	for (k = 0; k < EXPLORE_MAX_AGENTS; k++)
-		if (n->enabled >> k & 1 && before->at[k] > i)
-			candidates |= 1U << k;
-	if (!candidates)
-		candidates = n->enabled;
-	else if (candidates & n->backtrack)
-		return;
-	else
-		candidates &= -candidates;
-	n->backtrack |= candidates;
-}
-
+/*
+ * Remembers that the transition of agent @p under way and transition @i could have come the other way round.
+ * @before: what comes before @p's next transition in any order.
+ */
 static void race(struct dpor_strategy *d, int32_t i, uint32_t p, const struct clock *before)
 {
 	uint32_t q;
@@ -138,8 +121,13 @@ static void race(struct dpor_strategy *d, int32_t i, uint32_t p, const struct cl
 	if (i == NONE)
 		return;
 	q = d->nodes[i].t.agent;
-	if (q != p && before->at[q] < i)
-		add_backtrack(d, i, p, before);
+	if (q == p || before->at[q] >= i)
+		return;
+	for (q = 0; q < d->race_count; q++)
+		if (d->races[q] == i)
+			return;
+	assert(d->race_count < MAX_RACES);
+	d->races[d->race_count++] = i;
 }
 
 static void after(struct dpor_strategy *d, int32_t i, struct clock *clock)
@@ -191,6 +179,63 @@ static void analyse_access(struct dpor_strategy *d, int32_t at, const struct exp
 	}
 }
 
+/* Whether transition @i comes before what has @clock, in any order. */
+static bool precedes(const struct dpor_strategy *d, int32_t i, const struct clock *clock)
+{
+	return clock->at[d->nodes[i].t.agent] >= i;
+}
+
+/*
+ * Agents that can go first at node @i in a schedule that has the transition of agent @p, with @clock, before
+ * transition @i: @p's comes after those from @i on that do not come after @i in any order. One of these agents has
+ * to be tried there; which one does not matter (source sets: Abdulla, Aronis, Jonsson and Sagonas, POPL 2014).
+ */
+static uint32_t initials(const struct dpor_strategy *d, int32_t i, int32_t end, uint32_t p,
+			 const struct clock *clock)
+{
+	uint32_t first = 0, seen = 0, k;
+	int32_t at, other;
+
+	for (at = i + 1; at < end; at++) {
+		const struct dpor_node *n = &d->nodes[at];
+
+		k = n->t.agent;
+		if (seen >> k & 1 || precedes(d, i, &n->clock))
+			continue;
+		seen |= 1U << k;
+		for (other = i + 1; other < at; other++)
+			if (!precedes(d, i, &d->nodes[other].clock) && precedes(d, other, &n->clock))
+				break;
+		first |= (uint32_t)(other == at) << k;
+	}
+	if (seen >> p & 1)
+		return first;
+	for (other = i + 1; other < end; other++)
+		if (!precedes(d, i, &d->nodes[other].clock) && precedes(d, other, clock))
+			return first;
+	return first | 1U << p;
+}
+
+/* Whoever can make the races come the other way round is to be tried. @end: the place of @p's transition. */
+static void add_backtracks(struct dpor_strategy *d, int32_t end, uint32_t p, const struct clock *clock)
+{
+	uint32_t r;
+
+	for (r = 0; r < d->race_count; r++) {
+		struct dpor_node *n = &d->nodes[d->races[r]];
+		uint32_t first = initials(d, d->races[r], end, p, clock);
+
+		/* Whoever waits here for something that nobody was known to notice when the schedule began. */
+		first &= n->enabled;
+		if (!first)
+			first = n->enabled;
+		if (first & (n->backtrack | n->sleep))
+			continue;
+		n->backtrack |= first >> p & 1 ? 1U << p : first & -first;
+	}
+	d->race_count = 0;
+}
+
 /* What the transition that has just been made means for those before it. */
 static void analyse(struct dpor_strategy *d, const struct explore_transition *t)
 {
@@ -206,9 +251,21 @@ static void analyse(struct dpor_strategy *d, const struct explore_transition *t)
 	n->t = *t;
 	for (i = 0; i < t->count; i++)
 		analyse_access(d, at, &t->access[i], p, &before, &clock);
+	add_backtracks(d, at, p, &clock);
 	clock.at[p] = at;
 	n->clock = clock;
 	d->clock[p] = clock;
+}
+
+/* Agent @p waits for a lock for ever; it could have been quicker than those who have taken it. */
+static void analyse_stuck(struct dpor_strategy *d, uint32_t p, uint32_t lock)
+{
+	struct location *l = location_of(d, lock);
+	uint32_t q;
+
+	for (q = 0; l && q < EXPLORE_MAX_AGENTS; q++)
+		race(d, l->acquire[q], p, &d->clock[p]);
+	add_backtracks(d, (int32_t)d->analysed, p, &d->clock[p]);
 }
 
 static bool dpor_begin(struct strategy *s)
@@ -323,10 +380,15 @@ static int dpor_choose(struct strategy *s, const struct explore_choice *choice)
 	return open_node(d, choice);
 }
 
-static void dpor_end(struct strategy *s, enum explore_outcome outcome, const struct explore_transition *last)
+static void dpor_end(struct strategy *s, const struct explore_end *end)
 {
-	(void)outcome;
-	take_done((struct dpor_strategy *)s, last);
+	struct dpor_strategy *d = (struct dpor_strategy *)s;
+	uint32_t i;
+
+	take_done(d, end->last);
+	for (i = 0; i < EXPLORE_MAX_AGENTS; i++)
+		if (end->stuck >> i & 1)
+			analyse_stuck(d, i, end->lock[i]);
 }
 
 static void dpor_destroy(struct strategy *s)

@@ -39,12 +39,10 @@ static int random_choose(struct strategy *s, const struct explore_choice *choice
 			 (uint32_t)rng_below(&r->rng, (uint64_t)__builtin_popcount(choice->enabled)));
 }
 
-static void nothing_to_learn(struct strategy *s, enum explore_outcome outcome,
-			     const struct explore_transition *last)
+static void nothing_to_learn(struct strategy *s, const struct explore_end *end)
 {
 	(void)s;
-	(void)outcome;
-	(void)last;
+	(void)end;
 }
 
 static void free_strategy(struct strategy *s)

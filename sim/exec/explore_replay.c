@@ -36,11 +36,10 @@ static int replay_choose(struct strategy *s, const struct explore_choice *choice
 	return __builtin_ctz(choice->enabled);
 }
 
-static void replay_end(struct strategy *s, enum explore_outcome outcome, const struct explore_transition *last)
+static void replay_end(struct strategy *s, const struct explore_end *end)
 {
 	(void)s;
-	(void)outcome;
-	(void)last;
+	(void)end;
 }
 
 static void replay_destroy(struct strategy *s)

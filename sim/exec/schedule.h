@@ -59,6 +59,14 @@ enum explore_outcome {
 
 #define EXPLORE_PRUNE -1
 
+/* How a schedule ended. */
+struct explore_end {
+	enum explore_outcome outcome;
+	const struct explore_transition *last; /* its last transition, or NULL */
+	uint32_t stuck;			       /* of a deadlock: agents that wait for a lock, one bit each */
+	uint32_t lock[EXPLORE_MAX_AGENTS];     /* and its location */
+};
+
 struct strategy;
 
 /* The three calls. */
@@ -68,8 +76,8 @@ struct strategy_ops {
 	bool (*begin)(struct strategy *s);
 	/* The agent that goes next, one of choice->enabled, or EXPLORE_PRUNE. */
 	int (*choose)(struct strategy *s, const struct explore_choice *choice);
-	/* After each schedule. @last: its last transition, or NULL. */
-	void (*end)(struct strategy *s, enum explore_outcome outcome, const struct explore_transition *last);
+	/* After each schedule. */
+	void (*end)(struct strategy *s, const struct explore_end *end);
 	void (*destroy)(struct strategy *s);
 };
 
