@@ -354,13 +354,13 @@ static bool exempt_write(struct vcpu *c, struct line *l, const void *p)
 	return true;
 }
 
-void coh_store_slow(struct vcpu *c, struct line *l, const void *p)
+void coh_store_slow(struct vcpu *c, struct line *l, const void *p, size_t size)
 {
 	uint64_t arrived, asked;
 	enum coh_class class;
 
 	if (c->explore) {
-		explore_store(c, p);
+		explore_store(c, p, size);
 		return;
 	}
 	if (exempt_write(c, l, p)) {
@@ -388,10 +388,6 @@ static void rmw(struct vcpu *c, struct line *l, const void *p, uint64_t cost_ps)
 	uint64_t arrived, asked;
 	enum coh_class class;
 
-	if (c->explore) {
-		explore_store(c, p);
-		return;
-	}
 	if (exempt_write(c, l, p)) {
 		c->proc.now_ps += cost_ps;
 		return;
@@ -407,12 +403,20 @@ static void rmw(struct vcpu *c, struct line *l, const void *p, uint64_t cost_ps)
 
 void coh_rmw_slow(struct vcpu *c, struct line *l, const void *p)
 {
+	if (c->explore) {
+		explore_rmw(c, p);
+		return;
+	}
 	c->proc.now_ps = later(c->proc.now_ps, c->store_drain_ps);
 	rmw(c, l, p, c->sim->params.coh.atomic_ps);
 }
 
-void coh_rmw_local_slow(struct vcpu *c, struct line *l, const void *p)
+void coh_rmw_local_slow(struct vcpu *c, struct line *l, const void *p, size_t size)
 {
+	if (c->explore) {
+		explore_store(c, p, size);
+		return;
+	}
 	rmw(c, l, p, c->l1_hit_ps);
 }
 

@@ -69,9 +69,9 @@ struct line_stats {
 
 /* The slow halves; see charge_load() and its kin in platform/model/platform.h. */
 void coh_load_slow(struct vcpu *c, struct line *l, const void *p);
-void coh_store_slow(struct vcpu *c, struct line *l, const void *p);
+void coh_store_slow(struct vcpu *c, struct line *l, const void *p, size_t size);
 void coh_rmw_slow(struct vcpu *c, struct line *l, const void *p);
-void coh_rmw_local_slow(struct vcpu *c, struct line *l, const void *p);
+void coh_rmw_local_slow(struct vcpu *c, struct line *l, const void *p, size_t size);
 
 /* Forgets what @c was waiting for: it will never be resumed where it waits. */
 void coh_forget_waits(struct vcpu *c);

@@ -31,23 +31,29 @@ void explore_violation(struct explore *x, const char *rule, const char *format, 
 
 /* ---- the schedule ---- */
 
-static bool agent_enabled(const struct explore *x, uint32_t i)
+bool explore_agent_enabled(const struct explore *x, uint32_t i)
 {
 	const struct agent *a = &x->agents[i];
+	uint32_t buffered;
 
 	if (i >= x->cpu_count)
 		return a->posted_count;
+	buffered = x->tso ? x->buffers[i].count : 0;
 	switch (a->state) {
 	case AGENT_READY:
 		return true;
 	case AGENT_LOCK:
-		return !a->lock->val;
+		return !a->lock->val && !buffered;
 	case AGENT_WAIT:
 		return a->word->run == x->run && a->word->written_at > a->since && a->word->written_by != i;
 	case AGENT_AWAIT:
 		return *a->flag;
 	case AGENT_IDLE:
-		return a->cpu->irqs;
+		return a->cpu->irqs && !buffered;
+	case AGENT_FULL:
+		return buffered < EXPLORE_BUFFERED_STORES;
+	case AGENT_BARRIER:
+		return !buffered;
 	}
 	return false;
 }
@@ -57,7 +63,9 @@ static uint32_t enabled_agents(const struct explore *x)
 	uint32_t mask = 0, i;
 
 	for (i = 0; i < x->agent_count; i++)
-		mask |= (uint32_t)agent_enabled(x, i) << i;
+		mask |= (uint32_t)explore_agent_enabled(x, i) << i;
+	for (i = 0; x->tso && i < x->cpu_count; i++)
+		mask |= (uint32_t) !!x->buffers[i].count << (EXPLORE_FIRST_BUFFER + i);
 	return mask;
 }
 
@@ -66,7 +74,7 @@ static bool all_ended(const struct explore *x)
 	uint32_t i;
 
 	for (i = 0; i < x->cpu_count; i++)
-		if (x->agents[i].state != AGENT_IDLE || x->agents[i].cpu->irqs)
+		if (x->agents[i].state != AGENT_IDLE || x->agents[i].cpu->irqs || (x->tso && x->buffers[i].count))
 			return false;
 	return true;
 }
@@ -109,11 +117,17 @@ static void add_segment(struct explore *x, uint32_t agent)
 	x->segments[x->segment_count++] = (struct explore_segment){ (uint8_t)agent, x->reached[agent] };
 }
 
-static void run_cpu(struct explore *x, struct agent *a)
+static void run_cpu(struct explore *x, uint32_t cpu)
 {
+	struct agent *a = &x->agents[cpu];
+
+	if (x->tso)
+		explore_buffer_enter(x, cpu);
 	this_proc = &a->cpu->proc;
 	coro_switch(&x->main, &a->coro);
 	this_proc = NULL;
+	if (x->tso)
+		explore_buffer_leave(x, cpu);
 }
 
 static void run_hardware(struct explore *x, struct agent *a)
@@ -137,7 +151,9 @@ static void run_agent(struct explore *x, uint32_t i)
 	x->transition.count = 0;
 	x->transition.posted_by = 0;
 	if (i < x->cpu_count)
-		run_cpu(x, &x->agents[i]);
+		run_cpu(x, i);
+	else if (i >= EXPLORE_FIRST_BUFFER)
+		explore_buffer_step(x, i - EXPLORE_FIRST_BUFFER);
 	else
 		run_hardware(x, &x->agents[i]);
 	add_segment(x, i);
@@ -157,6 +173,8 @@ static void begin_schedule(struct explore *x, struct explore_verdict *verdict)
 	x->verdict = verdict;
 	*verdict = (struct explore_verdict){ .outcome = EXPLORE_FINISHED };
 	memset(x->reached, 0, sizeof(x->reached));
+	for (i = 0; i < EXPLORE_MAX_BUFFERS; i++)
+		x->buffers[i].count = 0;
 	for (i = 0; i < x->agent_count; i++) {
 		struct agent *a = &x->agents[i];
 

@@ -5,7 +5,7 @@
  * It runs the same machine as the virtual executor, with its CPUs as coroutines in one thread, but without time:
  * each access that another agent could notice is a scheduling point, and a strategy (schedule.h) says who goes
  * next. Locks are taken and given back in one step; whoever waits, for a lock or for a line to change, is blocked,
- * so that schedules end. Memory is sequentially consistent.
+ * so that schedules end. Memory is sequentially consistent, or x86's with a store buffer for each CPU.
  *
  * An access is a scheduling point when its word has been touched by two agents, one of which wrote it, in any
  * schedule so far. The first schedules find out which words those are; explore_new_words() tells whether the last
@@ -52,6 +52,15 @@ void explore_on_store(struct explore *x, void (*fn)(void *arg, const void *p), v
 
 /* Host memory that schedules change: put back with the rest. Before the snapshot. Returns 0 or -ENOMEM. */
 int explore_watch(struct explore *x, void *p, size_t size);
+
+/*
+ * Memory as x86-TSO has it, from the next schedule on: a CPU's plain stores wait in a buffer of
+ * EXPLORE_BUFFERED_STORES; each reaches memory in a step of its own, after those before it. Atomics, locks' taking,
+ * barriers and register accesses wait until the buffer is empty, and so does explore_touch(). A lock is given back
+ * by a plain store. Not for dfs and dpor, which do not know what depends on such a step. For 4 CPUs at most.
+ */
+#define EXPLORE_BUFFERED_STORES 8
+void explore_store_buffers(struct explore *x, bool on);
 
 /* From here on each schedule starts here. Returns 0 or -ENOMEM. */
 int explore_snapshot(struct explore *x);
@@ -113,14 +122,15 @@ uint32_t explore_agent(const struct explore *x);
 struct explore_event {
 	uint32_t step;
 	uint8_t agent;
-	uint8_t kind; /* explore_access_kind, or EVENT_TEXT */
+	uint8_t kind; /* explore_access_kind, or EVENT_* */
 	bool write;
 	const void *address; /* NULL: no memory */
 	uint64_t before, after;
 	char text[72];
 };
 
-enum { EVENT_TEXT = 64 };
+/* A store into a store buffer, and out of it. */
+enum { EVENT_TEXT = 64, EVENT_BUFFERED, EVENT_DRAINED };
 
 void explore_log(struct explore *x, bool on);
 const struct explore_event *explore_events(const struct explore *x, uint32_t *count);
@@ -130,7 +140,10 @@ void explore_say(struct explore *x, const char *format, ...) __attribute__((form
 /* ---- hooks of the platform and the coherence model, when sim->explore is set ---- */
 
 void explore_load(struct vcpu *c, const void *p);
-void explore_store(struct vcpu *c, const void *p);
+void explore_store(struct vcpu *c, const void *p, size_t size);
+void explore_rmw(struct vcpu *c, const void *p);
+/* Until the CPU's store buffer is empty. */
+void explore_barrier(struct vcpu *c);
 void explore_agent_read(struct sim *s, const void *p);
 void explore_agent_write(struct sim *s, const void *p);
 void explore_wait_word(struct vcpu *c, const void *p);

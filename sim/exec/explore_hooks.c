@@ -38,21 +38,28 @@ static bool on_cpu(const struct explore *x)
 	return x->current < x->cpu_count;
 }
 
-/* Comes before an access. @p: what the log shows. */
-static void scheduling_point(struct explore *x, bool visible)
+/* Comes before an access, which is not made before @until comes true. */
+static void scheduling_point(struct explore *x, bool visible, enum agent_state until)
 {
+	struct agent *a;
+
 	if (!on_cpu(x))
 		return;
-	if (visible || x->every_access)
+	a = &x->agents[x->current];
+	a->state = until;
+	if (visible || x->every_access || !explore_agent_enabled(x, x->current))
 		explore_yield(x);
+	a->state = AGENT_READY;
 	x->reached[x->current]++;
 }
 
-static void record_write(struct explore *x, struct word *w)
+void explore_record_write(struct explore *x, const void *p, uint32_t agent)
 {
+	struct word *w = explore_word_of(x, p);
+
 	w->run = x->run;
 	w->written_at = x->step;
-	w->written_by = x->current;
+	w->written_by = (uint8_t)agent;
 }
 
 void explore_load(struct vcpu *c, const void *p)
@@ -68,7 +75,7 @@ void explore_load(struct vcpu *c, const void *p)
 	if (!c->rcu_nesting)
 		w->bare = !w->bare || w->bare == x->current + 1 ? x->current + 1 : SEVERAL;
 	visible = explore_notice(x, &w->owner, &w->flags, &w->location, false);
-	scheduling_point(x, visible);
+	scheduling_point(x, visible, AGENT_READY);
 	explore_check_not_freed(x, p, "reads", "M4");
 	if (visible)
 		add_access(x, w->location, ACCESS_LOAD);
@@ -78,26 +85,57 @@ void explore_load(struct vcpu *c, const void *p)
 		explore_log_access(x, p, ACCESS_LOAD);
 }
 
-void explore_store(struct vcpu *c, const void *p)
+/* The turn of a store that is made as soon as @until is true. Returns whether others can notice it. */
+static bool store_point(struct explore *x, const void *p, enum agent_state until)
 {
-	struct explore *x = c->explore;
-	struct word *w;
-	bool visible;
+	struct word *w = explore_word_of(x, p);
+	bool visible = explore_notice(x, &w->owner, &w->flags, &w->location, true);
 
-	if (!x->running)
-		return;
-	w = explore_word_of(x, p);
-	visible = explore_notice(x, &w->owner, &w->flags, &w->location, true);
-	scheduling_point(x, visible);
+	scheduling_point(x, visible, until);
 	explore_check_not_freed(x, p, "writes", "M4");
 	if (visible)
 		add_access(x, w->location, ACCESS_STORE);
+	return visible;
+}
+
+static void store_to_memory(struct explore *x, const void *p, bool visible)
+{
 	explore_save_line(x, p);
-	record_write(x, w);
+	explore_record_write(x, p, x->current);
 	if (x->on_store)
 		x->on_store(x->on_store_arg, p);
 	if (visible)
 		explore_log_access(x, p, ACCESS_STORE);
+}
+
+void explore_store(struct vcpu *c, const void *p, size_t size)
+{
+	struct explore *x = c->explore;
+	bool visible;
+
+	if (!x->running)
+		return;
+	visible = store_point(x, p, AGENT_FULL);
+	if (x->tso)
+		explore_buffer_append(x, p, size);
+	else
+		store_to_memory(x, p, visible);
+}
+
+void explore_rmw(struct vcpu *c, const void *p)
+{
+	struct explore *x = c->explore;
+
+	if (x->running)
+		store_to_memory(x, p, store_point(x, p, AGENT_BARRIER));
+}
+
+void explore_barrier(struct vcpu *c)
+{
+	struct explore *x = c->explore;
+
+	if (x->running && x->tso)
+		scheduling_point(x, false, AGENT_BARRIER);
 }
 
 void explore_agent_read(struct sim *s, const void *p)
@@ -110,7 +148,7 @@ void explore_agent_read(struct sim *s, const void *p)
 		return;
 	w = explore_word_of(x, p);
 	visible = explore_notice(x, &w->owner, &w->flags, &w->location, false);
-	scheduling_point(x, visible);
+	scheduling_point(x, visible, AGENT_READY);
 	explore_check_not_freed(x, p, "the walker reads", "M3");
 	if (visible)
 		add_access(x, w->location, ACCESS_LOAD);
@@ -134,7 +172,7 @@ void explore_agent_write(struct sim *s, const void *p)
 	}
 	explore_check_not_freed(x, p, "a unit writes", "M3");
 	explore_save_line(x, p);
-	record_write(x, w);
+	explore_record_write(x, p, x->current);
 }
 
 /* Until somebody else has written the word after this CPU's last look at it. */
@@ -174,13 +212,8 @@ void explore_lock(struct vcpu *c, spinlock_t *lock)
 	}
 	place = explore_place_of(x, (uintptr_t)lock);
 	visible = explore_notice(x, &place->owner, &place->flags, &place->location, true);
-	if (lock->val || visible || x->every_access) {
-		a->lock = lock;
-		a->state = AGENT_LOCK;
-		explore_yield(x);
-		a->state = AGENT_READY;
-	}
-	x->reached[x->current]++;
+	a->lock = lock;
+	scheduling_point(x, visible, AGENT_LOCK);
 	explore_check_not_freed(x, lock, "locks", "M4");
 	place = explore_place_of(x, (uintptr_t)lock);
 	if (place->flags & WORD_VISIBLE)
@@ -197,6 +230,12 @@ void explore_unlock(struct vcpu *c, spinlock_t *lock)
 	struct place *place;
 
 	if (!x->running) {
+		lock->val = 0;
+		return;
+	}
+	if (x->tso) {
+		scheduling_point(x, false, AGENT_FULL);
+		explore_buffer_append(x, &lock->val, sizeof(lock->val));
 		lock->val = 0;
 		return;
 	}
@@ -228,7 +267,7 @@ void explore_release(struct explore *x, const void *p, size_t size, bool after_r
 	for (i = 0; i < size / 8; i++)
 		if (is_exposed(x, &w[i], after_rcu))
 			visible |= explore_notice(x, &w[i].owner, &w[i].flags, &w[i].location, true);
-	scheduling_point(x, visible);
+	scheduling_point(x, visible, AGENT_READY);
 	for (i = 0; i < size / 8; i++)
 		if (w[i].flags & WORD_VISIBLE && is_exposed(x, &w[i], after_rcu))
 			add_access(x, w[i].location, ACCESS_STORE);
@@ -243,7 +282,7 @@ void explore_touch(struct explore *x, uint32_t location, enum explore_access_kin
 		return;
 	place = &x->places[location];
 	visible = explore_notice(x, &place->owner, &place->flags, &place->location, kind != ACCESS_LOAD);
-	scheduling_point(x, visible);
+	scheduling_point(x, visible, AGENT_BARRIER);
 	place = &x->places[location];
 	if (visible)
 		add_access(x, place->location, kind);

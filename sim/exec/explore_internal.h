@@ -35,6 +35,7 @@ struct word {
 struct line_state {
 	uint32_t saved_run; /* its former contents are in the undo log */
 	uint32_t freed_run;
+	uint8_t freed_by;
 };
 
 struct undo {
@@ -62,7 +63,15 @@ struct watched {
 	char *copy;
 };
 
-enum agent_state { AGENT_READY, AGENT_LOCK, AGENT_WAIT, AGENT_AWAIT, AGENT_IDLE };
+enum agent_state {
+	AGENT_READY,
+	AGENT_LOCK,
+	AGENT_WAIT,
+	AGENT_AWAIT,
+	AGENT_IDLE,
+	AGENT_FULL,    /* the store buffer: until there is room */
+	AGENT_BARRIER, /* until it is empty */
+};
 
 struct posted {
 	uint64_t arg;
@@ -95,11 +104,26 @@ struct agent {
 	uint32_t posted_first, posted_count;
 };
 
+struct buffered {
+	void *p;
+	uint8_t size;
+	char value[8];
+	char under[8]; /* what it hides while its CPU runs */
+};
+
+struct store_buffer {
+	struct buffered store[EXPLORE_BUFFERED_STORES]; /* the oldest first */
+	uint32_t count;
+	bool open; /* the last one's value is not known yet: it is written after the hook */
+};
+
 struct explore {
 	struct sim *sim;
 	uint32_t cpu_count, hardware_end, agent_count; /* CPUs, then hardware, then timers */
 	struct agent agents[EXPLORE_MAX_AGENTS];
-	uint32_t reached[EXPLORE_MAX_AGENTS];
+	uint32_t reached[EXPLORE_ALL_AGENTS];
+	bool tso;
+	struct store_buffer buffers[EXPLORE_MAX_BUFFERS]; /* by CPU */
 	struct coro main;
 	struct vcpu *former_cpus; /* as they were before the snapshot */
 	bool running;
@@ -146,6 +170,8 @@ struct explore {
 
 struct agent *explore_new_agent(struct explore *x);
 
+bool explore_agent_enabled(const struct explore *x, uint32_t agent);
+
 /* ---- explore_hooks.c ---- */
 
 /* The running CPU waits for its turn. Returns when the strategy has chosen it. */
@@ -153,6 +179,23 @@ void explore_yield(struct explore *x);
 
 /* Before the @size bytes at @p are freed; @after_rcu: those who looked from within a section have left it. */
 void explore_release(struct explore *x, const void *p, size_t size, bool after_rcu);
+
+void explore_record_write(struct explore *x, const void *p, uint32_t agent);
+
+/* ---- explore_buffer.c ---- */
+
+/* What @cpu has buffered is laid over memory; and taken away. */
+void explore_buffer_enter(struct explore *x, uint32_t cpu);
+void explore_buffer_leave(struct explore *x, uint32_t cpu);
+
+/* The running CPU's store of @size bytes that comes next. There is room. */
+void explore_buffer_append(struct explore *x, const void *p, size_t size);
+
+/* The oldest store of @cpu goes to memory. */
+void explore_buffer_step(struct explore *x, uint32_t cpu);
+
+/* All of all CPUs. */
+void explore_buffer_drain_all(struct explore *x);
 
 /* ---- explore_memory.c ---- */
 
@@ -163,6 +206,9 @@ void explore_save_line(struct explore *x, const void *p);
 
 /* A rule is broken where the object at @p has been freed in this schedule. */
 void explore_check_not_freed(struct explore *x, const void *p, const char *what, const char *rule);
+
+/* The same for a store of @cpu that comes out of its buffer, after which it may have freed the object. */
+void explore_check_not_freed_by_others(struct explore *x, const void *p, uint32_t cpu);
 
 /* Undoes what the last schedule has done. */
 void explore_reset_memory(struct explore *x);
@@ -186,5 +232,7 @@ void explore_check_leaks(struct explore *x);
 /* ---- explore_log.c ---- */
 
 void explore_log_access(struct explore *x, const void *p, enum explore_access_kind kind);
+void explore_log_buffered(struct explore *x, const void *p);
+void explore_log_drained(struct explore *x, const void *p, uint32_t cpu);
 
 #endif

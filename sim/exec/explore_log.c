@@ -65,6 +65,31 @@ void explore_log_access(struct explore *x, const void *p, enum explore_access_ki
 	memcpy(&e->before, (const void *)((uintptr_t)p & ~7UL), sizeof(e->before));
 }
 
+static void log_store(struct explore *x, const void *p, uint8_t kind, uint8_t agent)
+{
+	struct explore_event *e;
+
+	/* Of words that only one CPU knows nobody wants to hear. */
+	if (!x->logging || !(explore_word_of(x, p)->flags & WORD_VISIBLE))
+		return;
+	e = new_event(x);
+	if (!e)
+		return;
+	e->kind = kind;
+	e->agent = agent;
+	e->address = p;
+}
+
+void explore_log_buffered(struct explore *x, const void *p)
+{
+	log_store(x, p, EVENT_BUFFERED, x->current);
+}
+
+void explore_log_drained(struct explore *x, const void *p, uint32_t cpu)
+{
+	log_store(x, p, EVENT_DRAINED, (uint8_t)(EXPLORE_FIRST_BUFFER + cpu));
+}
+
 void explore_called(struct vcpu *c, enum fn_id fn)
 {
 	static const char *const names[FN_COUNT] = {

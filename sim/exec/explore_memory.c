@@ -94,6 +94,12 @@ void explore_check_not_freed(struct explore *x, const void *p, const char *what,
 	explore_violation(x, rule, "%s a freed %s", what, type ? type->name : "object");
 }
 
+void explore_check_not_freed_by_others(struct explore *x, const void *p, uint32_t cpu)
+{
+	if (line_state_of(x, p)->freed_by != cpu)
+		explore_check_not_freed(x, p, "writes, out of its store buffer,", "M4");
+}
+
 void *explore_alloc(struct explore *x, const struct obj_type *type, size_t size, size_t align)
 {
 	uint32_t rounded = ((uint32_t)size + CACHE_LINE_SIZE - 1) & ~(CACHE_LINE_SIZE - 1U), at;
@@ -134,14 +140,21 @@ static void free_object(struct explore *x, void *p, bool after_rcu)
 		explore_violation(x, "M6", "a %s is freed twice", type ? type->name : "object");
 	if (a)
 		a->freed = true;
-	for (i = 0; i < size; i += CACHE_LINE_SIZE)
-		line_state_of(x, (char *)p + i)->freed_run = x->run;
+	for (i = 0; i < size; i += CACHE_LINE_SIZE) {
+		struct line_state *l = line_state_of(x, (char *)p + i);
+
+		l->freed_run = x->run;
+		l->freed_by = x->current;
+	}
 	x->sim->region.live_objects--;
 	explore_say(x, "free %s", type ? type->name : "object");
 }
 
 void explore_free_after_rcu(struct explore *x, void *p)
 {
+	/* A grace period has a barrier on every CPU. */
+	if (x->tso)
+		explore_buffer_drain_all(x);
 	free_object(x, p, true);
 }
 

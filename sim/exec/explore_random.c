@@ -66,13 +66,15 @@ struct strategy *strategy_random(uint64_t seed, uint64_t schedules)
 /* ---- PCT (facts I5) ---- */
 
 #define MAX_DEPTH 16
+#define PRIORITY_STEP 1024
 
 struct pct_strategy {
 	struct strategy base; /* must be first */
 	uint64_t seed, next, count;
 	uint32_t depth, steps;
 	struct rng rng;
-	uint32_t priority[EXPLORE_MAX_AGENTS]; /* the highest goes first; changed ones are below all others */
+	uint32_t priority[EXPLORE_ALL_AGENTS]; /* the highest goes first; changed ones are below all others */
+	bool buffers;			       /* have theirs */
 	uint32_t change_at[MAX_DEPTH];
 };
 
@@ -84,8 +86,9 @@ static bool pct_begin(struct strategy *s)
 	if (p->next == p->count)
 		return false;
 	rng_seed(&p->rng, p->seed, p->next++);
+	p->buffers = false;
 	for (i = 0; i < EXPLORE_MAX_AGENTS; i++)
-		p->priority[i] = p->depth + i;
+		p->priority[i] = p->depth + i * PRIORITY_STEP;
 	for (i = EXPLORE_MAX_AGENTS; i > 1; i--) {
 		uint32_t k = (uint32_t)rng_below(&p->rng, i), swap = p->priority[k];
 
@@ -97,11 +100,21 @@ static bool pct_begin(struct strategy *s)
 	return true;
 }
 
+/* Somewhere among the others; drawn when there are any, so that schedules without them stay what they were. */
+static void draw_buffers(struct pct_strategy *p)
+{
+	uint32_t i;
+
+	p->buffers = true;
+	for (i = EXPLORE_FIRST_BUFFER; i < EXPLORE_ALL_AGENTS; i++)
+		p->priority[i] = p->depth + (uint32_t)rng_below(&p->rng, EXPLORE_MAX_AGENTS * PRIORITY_STEP);
+}
+
 static int pct_highest(const struct pct_strategy *p, uint32_t enabled)
 {
 	int best = __builtin_ctz(enabled), i;
 
-	for (i = best + 1; i < EXPLORE_MAX_AGENTS; i++)
+	for (i = best + 1; i < EXPLORE_ALL_AGENTS; i++)
 		if (enabled >> i & 1 && p->priority[i] > p->priority[best])
 			best = i;
 	return best;
@@ -112,6 +125,8 @@ static int pct_choose(struct strategy *s, const struct explore_choice *choice)
 	struct pct_strategy *p = (struct pct_strategy *)s;
 	uint32_t i;
 
+	if (!p->buffers && choice->enabled >> EXPLORE_FIRST_BUFFER)
+		draw_buffers(p);
 	for (i = 0; i + 1 < p->depth; i++)
 		if (p->change_at[i] == choice->step)
 			p->priority[pct_highest(p, choice->enabled)] = i;

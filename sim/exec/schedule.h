@@ -3,8 +3,8 @@
  * schedule.h - who goes next: the interface of the explorer's strategies, one file each
  *
  * A schedule is the sequence of agents that were chosen, one for each transition. An agent is a CPU that runs its
- * program, or a part of a VT-d unit that has something to do. A transition is one access that others can notice,
- * with everything up to the agent's next one that only it itself can notice.
+ * program, or a part of a VT-d unit that has something to do, or a store buffer with something in it. A transition
+ * is one access that others can notice, with everything up to the agent's next one that only it itself can notice.
  */
 #ifndef SIMBENCH_EXEC_SCHEDULE_H
 #define SIMBENCH_EXEC_SCHEDULE_H
@@ -14,6 +14,11 @@
 #include <stdint.h>
 
 #define EXPLORE_MAX_AGENTS 24 /* 4 CPUs, 4 parts of each of 4 units, timers */
+
+/* Behind them one agent for the store buffer of each CPU: its steps are stores that reach memory. */
+#define EXPLORE_MAX_BUFFERS 4
+#define EXPLORE_FIRST_BUFFER EXPLORE_MAX_AGENTS
+#define EXPLORE_ALL_AGENTS (EXPLORE_FIRST_BUFFER + EXPLORE_MAX_BUFFERS)
 
 enum explore_access_kind {
 	ACCESS_LOAD,

@@ -50,7 +50,7 @@ static inline bool line_is_private(const struct vcpu *c, const struct line *l)
 	return l->owner == c->tag && !(l->flags & ~LINE_DIRTY);
 }
 
-static inline void charge_store(const void *p)
+static inline void charge_store(const void *p, size_t size)
 {
 	struct vcpu *c = this_vcpu();
 	struct line *l = line_of(c, p);
@@ -59,12 +59,13 @@ static inline void charge_store(const void *p)
 		l->flags |= LINE_DIRTY;
 		c->proc.now_ps += c->l1_hit_ps;
 	} else {
-		coh_store_slow(c, l, p);
+		coh_store_slow(c, l, p, size);
 	}
 }
 
-static inline void charge_rmw(const void *p)
+static inline void charge_rmw(const void *p, size_t size)
 {
+	(void)size;
 	struct vcpu *c = this_vcpu();
 	struct line *l = line_of(c, p);
 
@@ -79,7 +80,7 @@ static inline void charge_rmw(const void *p)
 }
 
 /* Without the LOCK prefix: no barrier, atomic only against this CPU's own interrupts. */
-static inline void charge_rmw_local(const void *p)
+static inline void charge_rmw_local(const void *p, size_t size)
 {
 	struct vcpu *c = this_vcpu();
 	struct line *l = line_of(c, p);
@@ -88,7 +89,7 @@ static inline void charge_rmw_local(const void *p)
 		l->flags |= LINE_DIRTY;
 		c->proc.now_ps += c->l1_hit_ps;
 	} else {
-		coh_rmw_local_slow(c, l, p);
+		coh_rmw_local_slow(c, l, p, size);
 	}
 }
 
@@ -102,7 +103,7 @@ static inline void charge_rmw_local(const void *p)
 	do {                                          \
 		__typeof__(&(x)) _wp = &(x);          \
 		__typeof__(x) _wv = (v);              \
-		charge_store(_wp);                    \
+		charge_store(_wp, sizeof(*_wp));      \
 		*(volatile __typeof__(x) *)_wp = _wv; \
 	} while (0)
 #define smp_load_acquire(p) READ_ONCE(*(p))
@@ -114,7 +115,7 @@ static inline void charge_rmw_local(const void *p)
 	({                                       \
 		__typeof__(p) _xp = (p);         \
 		__typeof__(*_xp) _xv = (v), _xo; \
-		charge_rmw(_xp);                 \
+		charge_rmw(_xp, sizeof(*_xp));   \
 		_xo = *_xp;                      \
 		*_xp = _xv;                      \
 		_xo;                             \
@@ -124,7 +125,7 @@ static inline void charge_rmw_local(const void *p)
 		__typeof__(p) _cp = (p);                     \
 		__typeof__(*_cp) *_co = (oldp), _cn = (new); \
 		bool _ok;                                    \
-		charge(_cp);                                 \
+		charge(_cp, sizeof(*_cp));                   \
 		_ok = *_cp == *_co;                          \
 		if (_ok)                                     \
 			*_cp = _cn;                          \
@@ -140,23 +141,23 @@ static inline void charge_rmw_local(const void *p)
 		try_cmpxchg((p), &_old, (new)); \
 		_old;                           \
 	})
-#define atomic_fetch_or(v, p)            \
-	({                               \
-		__typeof__(p) _op = (p); \
-		__typeof__(*_op) _oo;    \
-		charge_rmw(_op);         \
-		_oo = *_op;              \
-		*_op = _oo | (v);        \
-		_oo;                     \
+#define atomic_fetch_or(v, p)                  \
+	({                                     \
+		__typeof__(p) _op = (p);       \
+		__typeof__(*_op) _oo;          \
+		charge_rmw(_op, sizeof(*_op)); \
+		_oo = *_op;                    \
+		*_op = _oo | (v);              \
+		_oo;                           \
 	})
-#define atomic_fetch_add(v, p)           \
-	({                               \
-		__typeof__(p) _ap = (p); \
-		__typeof__(*_ap) _ao;    \
-		charge_rmw(_ap);         \
-		_ao = *_ap;              \
-		*_ap = _ao + (v);        \
-		_ao;                     \
+#define atomic_fetch_add(v, p)                 \
+	({                                     \
+		__typeof__(p) _ap = (p);       \
+		__typeof__(*_ap) _ao;          \
+		charge_rmw(_ap, sizeof(*_ap)); \
+		_ao = *_ap;                    \
+		*_ap = _ao + (v);              \
+		_ao;                           \
 	})
 
 #define smp_cond_load_relaxed(p, cond)         \
@@ -180,6 +181,8 @@ static inline void smp_mb(void)
 	if (c->proc.now_ps < c->store_drain_ps)
 		c->proc.now_ps = c->store_drain_ps;
 	c->proc.now_ps += c->atomic_ps;
+	if (unlikely(c->explore != NULL))
+		explore_barrier(c);
 }
 
 /* Asks for a line to write soon; nobody waits for it to arrive. */
@@ -196,6 +199,8 @@ static inline void mmio_write(struct mmio_device *dev, uint32_t offset, uint64_t
 	if (c->proc.now_ps < c->store_drain_ps)
 		c->proc.now_ps = c->store_drain_ps;
 	c->proc.now_ps += c->sim->params.mmio_write_ps;
+	if (unlikely(c->explore != NULL))
+		explore_barrier(c);
 	dev->write(dev, offset, value, c->proc.now_ps);
 }
 
@@ -209,6 +214,8 @@ static inline uint64_t mmio_read(struct mmio_device *dev, uint32_t offset)
 	/* The explorer has no clock to catch up with. */
 	if (likely(!c->explore))
 		proc_sync(&c->proc);
+	else
+		explore_barrier(c);
 	return dev->read(dev, offset, c->proc.now_ps);
 }
 

@@ -25,8 +25,10 @@
 #define MAX_OPS 5
 #define WORDS 3
 #define LOCKS 2
-#define BUFFER 8
 #define MAX_STEPS 1000
+/* Of random schedules: at most until all outcomes have been seen, and after that. */
+#define RUNS 200000
+#define RUNS_BEHIND 2000
 
 /* Words are 0 to WORDS - 1; locks come after them. */
 enum op_kind { END, LOAD, STORE, ADD, BARRIER, LOCK, UNLOCK };
@@ -79,7 +81,7 @@ static bool reads(const struct op *op)
 	return op->kind == LOAD || op->kind == ADD;
 }
 
-static uint64_t pack(const struct program *p, const uint8_t read[][MAX_OPS], const uint64_t *words)
+static uint64_t pack(const struct program *p, const uint8_t read[][MAX_OPS], const uint8_t *words)
 {
 	uint64_t outcome = 0;
 	uint32_t c, i;
@@ -127,76 +129,149 @@ static void assert_same_outcomes(const struct program *p, const char *what, cons
 
 /* ---- the reference ---- */
 
-struct model {
-	const struct program *p;
-	struct outcomes *outcomes;
+enum memory_model { SC, TSO };
+
+struct store {
+	uint8_t word, value;
 };
 
 struct model_state {
-	uint64_t words[WORDS + LOCKS];
+	uint8_t words[WORDS + LOCKS];
 	uint8_t read[MAX_CPUS][MAX_OPS];
-	uint32_t at[MAX_CPUS];
+	uint8_t at[MAX_CPUS];
+	struct store buffer[MAX_CPUS][MAX_OPS];
+	uint8_t buffered[MAX_CPUS];
 };
+
+struct model {
+	const struct program *p;
+	enum memory_model memory;
+	struct outcomes *outcomes;
+	uint64_t *seen; /* hashes of states, in places that follow from them */
+	size_t seen_size, seen_count;
+};
+
+static uint64_t hash_of(const void *p, size_t size)
+{
+	const uint8_t *byte = p;
+	uint64_t hash = 0xcbf29ce484222325ULL;
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		hash = (hash ^ byte[i]) * 0x100000001b3ULL;
+	return hash ? hash : 1;
+}
+
+/* Whether the state is a new one. */
+static bool see(struct model *m, uint64_t hash)
+{
+	size_t i;
+
+	for (i = hash % m->seen_size; m->seen[i]; i = (i + 1) % m->seen_size)
+		if (m->seen[i] == hash)
+			return false;
+	m->seen[i] = hash;
+	assert_true(++m->seen_count < m->seen_size / 2);
+	return true;
+}
+
+static uint8_t model_load(const struct model_state *s, uint32_t c, uint8_t word)
+{
+	uint32_t i;
+
+	for (i = s->buffered[c]; i--;)
+		if (s->buffer[c][i].word == word)
+			return s->buffer[c][i].value;
+	return s->words[word];
+}
+
+static void model_store(const struct model *m, struct model_state *s, uint32_t c, uint8_t word, uint8_t value)
+{
+	if (m->memory == SC)
+		s->words[word] = value;
+	else
+		s->buffer[c][s->buffered[c]++] = (struct store){ word, value };
+}
+
+static bool model_drain(struct model_state *s, uint32_t c)
+{
+	if (!s->buffered[c])
+		return false;
+	s->words[s->buffer[c][0].word] = s->buffer[c][0].value;
+	s->buffered[c]--;
+	memmove(s->buffer[c], s->buffer[c] + 1, s->buffered[c] * sizeof(s->buffer[c][0]));
+	/* What is beyond is to be the same in the same state. */
+	s->buffer[c][s->buffered[c]] = (struct store){ 0, 0 };
+	return true;
+}
 
 /* Makes the next step of CPU @c. False when it cannot. */
 static bool model_step(const struct model *m, struct model_state *s, uint32_t c)
 {
 	const struct op *op = &m->p->op[c][s->at[c]];
-	uint64_t *word = &s->words[op->word];
 
+	if ((op->kind == ADD || op->kind == BARRIER || op->kind == LOCK) && s->buffered[c])
+		return false;
 	switch (op->kind) {
 	case END:
 		return false;
 	case LOAD:
-		s->read[c][s->at[c]] = (uint8_t)*word;
+		s->read[c][s->at[c]] = model_load(s, c, op->word);
 		break;
 	case STORE:
-		*word = op->value;
+		model_store(m, s, c, op->word, op->value);
 		break;
 	case ADD:
-		s->read[c][s->at[c]] = (uint8_t)*word;
-		*word += op->value;
+		s->read[c][s->at[c]] = s->words[op->word];
+		s->words[op->word] += op->value;
 		break;
 	case BARRIER:
 		break;
 	case LOCK:
-		if (*word)
+		if (s->words[op->word])
 			return false;
-		*word = 1;
+		s->words[op->word] = 1;
 		break;
 	case UNLOCK:
-		*word = 0;
+		model_store(m, s, c, op->word, 0);
 		break;
 	}
 	s->at[c]++;
 	return true;
 }
 
-static void model_explore(const struct model *m, const struct model_state *s)
+static void model_explore(struct model *m, const struct model_state *s)
 {
 	bool ended = true, stuck = true;
-	uint32_t c;
+	uint32_t c, drains;
 
+	if (!see(m, hash_of(s, sizeof(*s))))
+		return;
 	for (c = 0; c < m->p->cpus; c++) {
-		struct model_state next = *s;
-
 		ended &= !m->p->op[c][s->at[c]].kind;
-		if (!model_step(m, &next, c))
-			continue;
-		stuck = false;
-		model_explore(m, &next);
+		for (drains = 0; drains < 2; drains++) {
+			struct model_state next = *s;
+
+			if (!(drains ? model_drain(&next, c) : model_step(m, &next, c)))
+				continue;
+			stuck = false;
+			model_explore(m, &next);
+		}
 	}
 	if (stuck)
 		add_outcome(m->outcomes, pack(m->p, s->read, s->words) | (ended ? 0 : DEADLOCKED));
 }
 
-static struct outcomes allowed_outcomes(const struct program *p)
+static struct outcomes allowed_outcomes(const struct program *p, enum memory_model memory)
 {
 	struct outcomes allowed = { 0 };
-	const struct model m = { p, &allowed };
+	struct model m = { .p = p, .memory = memory, .outcomes = &allowed, .seen_size = 1 << 18 };
 	const struct model_state start = { 0 };
 
+	m.seen = calloc(m.seen_size, sizeof(*m.seen));
+	assert_non_null(m.seen);
 	model_explore(&m, &start);
+	free(m.seen);
 	return allowed;
 }
 
@@ -224,6 +299,7 @@ struct litmus {
 	struct memory *memory;
 	struct cpu cpu[MAX_CPUS];
 	uint8_t read[MAX_CPUS][MAX_OPS];
+	uint32_t runs;
 };
 
 static void run_program(void *arg)
@@ -260,7 +336,7 @@ static void run_program(void *arg)
 	}
 }
 
-static void litmus_create(struct litmus *l, const struct program *p)
+static void litmus_create(struct litmus *l, const struct program *p, enum memory_model memory)
 {
 	struct sim_params params = sim_test_params();
 	uint32_t c;
@@ -276,6 +352,7 @@ static void litmus_create(struct litmus *l, const struct program *p)
 		explore_set_program(l->x, c, run_program, &l->cpu[c]);
 	}
 	assert_int_equal(explore_watch(l->x, l->read, sizeof(l->read)), 0);
+	explore_store_buffers(l->x, memory == TSO);
 	assert_int_equal(explore_snapshot(l->x), 0);
 }
 
@@ -289,6 +366,17 @@ static void litmus_destroy(struct litmus *l)
 	sim_test_destroy(sim);
 }
 
+static uint64_t outcome_of(const struct litmus *l, const struct explore_verdict *v)
+{
+	uint8_t words[WORDS];
+	uint32_t i;
+
+	assert_true(v->outcome == EXPLORE_FINISHED || v->outcome == EXPLORE_DEADLOCK);
+	for (i = 0; i < WORDS; i++)
+		words[i] = (uint8_t)l->memory->word[i];
+	return pack(l->p, l->read, words) | (v->outcome == EXPLORE_DEADLOCK ? DEADLOCKED : 0);
+}
+
 /* One pass of a strategy; false when others were found to notice more accesses, and it has to begin anew. */
 static bool pass(struct litmus *l, struct strategy *s, struct outcomes *got, uint64_t *schedules)
 {
@@ -297,11 +385,8 @@ static bool pass(struct litmus *l, struct strategy *s, struct outcomes *got, uin
 	while (s->ops->begin(s)) {
 		explore_run(l->x, s, MAX_STEPS, &v);
 		++*schedules;
-		if (v.outcome == EXPLORE_FINISHED || v.outcome == EXPLORE_DEADLOCK)
-			add_outcome(got, pack(l->p, l->read, l->memory->word) |
-						 (v.outcome == EXPLORE_DEADLOCK ? DEADLOCKED : 0));
-		else
-			assert_int_equal(v.outcome, EXPLORE_PRUNED);
+		if (v.outcome != EXPLORE_PRUNED)
+			add_outcome(got, outcome_of(l, &v));
 		if (explore_new_words(l->x))
 			return false;
 	}
@@ -325,7 +410,7 @@ static uint64_t explored_outcomes(const struct program *p, struct strategy *(*ma
 	uint64_t schedules;
 	bool whole;
 
-	litmus_create(&l, p);
+	litmus_create(&l, p, SC);
 	do {
 		struct strategy *s = make();
 
@@ -341,7 +426,7 @@ static uint64_t explored_outcomes(const struct program *p, struct strategy *(*ma
 
 static void check_exhaustive(const struct program *p)
 {
-	struct outcomes want = allowed_outcomes(p), by_dpor = { 0 }, by_dfs = { 0 };
+	struct outcomes want = allowed_outcomes(p, SC), by_dpor = { 0 }, by_dfs = { 0 };
 	uint64_t few = explored_outcomes(p, dpor, &by_dpor), all = explored_outcomes(p, dfs, &by_dfs);
 
 	assert_same_outcomes(p, "dfs", &by_dfs, &want);
@@ -350,6 +435,31 @@ static void check_exhaustive(const struct program *p)
 	free(want.v);
 	free(by_dpor.v);
 	free(by_dfs.v);
+}
+
+/* Outcomes of a random strategy until it has all of @want, with @schedules at most. */
+static void check_random(const struct program *p, enum memory_model memory, struct strategy *s)
+{
+	struct outcomes want = allowed_outcomes(p, memory), got = { 0 };
+	struct explore_verdict v;
+	struct litmus l;
+
+	assert_non_null(s);
+	litmus_create(&l, p, memory);
+	while (got.count < want.count && s->ops->begin(s)) {
+		explore_run(l.x, s, MAX_STEPS, &v);
+		add_outcome(&got, outcome_of(&l, &v));
+	}
+	/* As many once more, for those that are not allowed. */
+	for (; got.count == want.count && s->ops->begin(s) && l.runs < RUNS_BEHIND; l.runs++) {
+		explore_run(l.x, s, MAX_STEPS, &v);
+		add_outcome(&got, outcome_of(&l, &v));
+	}
+	assert_same_outcomes(p, s->ops->name, &got, &want);
+	strategy_destroy(s);
+	litmus_destroy(&l);
+	free(want.v);
+	free(got.v);
 }
 
 /* ---- the known ones ---- */
@@ -369,41 +479,77 @@ enum { X = 0, Y = 1 };
 		BARRIER, 0, 0 \
 	}
 
+#define NO_MORE UINT64_MAX
+
+/* What is read, then the words X, Y and an unused one, under SC; and what TSO allows besides. */
 struct known {
 	const char *name;
 	struct program p;
-	uint64_t sc[16]; /* what is read, then the words; ended by ~0 */
+	uint64_t sc[16], tso[4];
 };
 
-#define NO_MORE UINT64_MAX
-
 static const struct known known[] = {
-	{ "SB", { 2, { { W(X, 1), R(Y) }, { W(Y, 1), R(X) } } }, { 0x01110, 0x10110, 0x11110, NO_MORE } },
+	{ "SB",
+	  { 2, { { W(X, 1), R(Y) }, { W(Y, 1), R(X) } } },
+	  { 0x01110, 0x10110, 0x11110, NO_MORE },
+	  { 0x00110, NO_MORE } },
 	{ "SB with barriers",
 	  { 2, { { W(X, 1), MB, R(Y) }, { W(Y, 1), MB, R(X) } } },
-	  { 0x01110, 0x10110, 0x11110, NO_MORE } },
-	{ "MP", { 2, { { W(X, 1), W(Y, 1) }, { R(Y), R(X) } } }, { 0x00110, 0x01110, 0x11110, NO_MORE } },
-	{ "LB", { 2, { { R(X), W(Y, 1) }, { R(Y), W(X, 1) } } }, { 0x00110, 0x01110, 0x10110, NO_MORE } },
-	{ "2+2W", { 2, { { W(X, 1), W(Y, 2) }, { W(Y, 1), W(X, 2) } } }, { 0x120, 0x210, 0x220, NO_MORE } },
+	  { 0x01110, 0x10110, 0x11110, NO_MORE },
+	  { NO_MORE } },
+	{ "SB with one barrier",
+	  { 2, { { W(X, 1), MB, R(Y) }, { W(Y, 1), R(X) } } },
+	  { 0x01110, 0x10110, 0x11110, NO_MORE },
+	  { 0x00110, NO_MORE } },
+	{ "SB with own loads",
+	  { 2, { { W(X, 1), R(X), R(Y) }, { W(Y, 1), R(Y), R(X) } } },
+	  { 0x1011110, 0x1110110, 0x1111110, NO_MORE },
+	  { 0x1010110, NO_MORE } },
+	{ "MP",
+	  { 2, { { W(X, 1), W(Y, 1) }, { R(Y), R(X) } } },
+	  { 0x00110, 0x01110, 0x11110, NO_MORE },
+	  { NO_MORE } },
+	{ "LB",
+	  { 2, { { R(X), W(Y, 1) }, { R(Y), W(X, 1) } } },
+	  { 0x00110, 0x01110, 0x10110, NO_MORE },
+	  { NO_MORE } },
+	{ "2+2W",
+	  { 2, { { W(X, 1), W(Y, 2) }, { W(Y, 1), W(X, 2) } } },
+	  { 0x120, 0x210, 0x220, NO_MORE },
+	  { NO_MORE } },
 	{ "IRIW",
 	  { 4, { { W(X, 1) }, { W(Y, 1) }, { R(X), R(Y) }, { R(Y), R(X) } } },
 	  { 0x0000110, 0x0001110, 0x0010110, 0x0011110, 0x0100110, 0x0101110, 0x0110110, 0x0111110, 0x1000110,
-	    0x1001110, 0x1011110, 0x1100110, 0x1101110, 0x1110110, 0x1111110, NO_MORE } },
+	    0x1001110, 0x1011110, 0x1100110, 0x1101110, 0x1110110, 0x1111110, NO_MORE },
+	  { NO_MORE } },
 };
 
-static void test_known_under_sc(void **state)
+static void list_outcomes(struct outcomes *o, const uint64_t *v)
 {
-	size_t k, i;
+	for (; *v != NO_MORE; v++)
+		add_outcome(o, *v);
+}
+
+static void test_known(void **state)
+{
+	size_t k;
 
 	(void)state;
 	for (k = 0; k < ARRAY_SIZE(known); k++) {
-		struct outcomes want = allowed_outcomes(&known[k].p), listed = { 0 };
+		const struct known *t = &known[k];
+		struct outcomes sc = allowed_outcomes(&t->p, SC), tso = allowed_outcomes(&t->p, TSO),
+				listed = { 0 };
 
-		for (i = 0; known[k].sc[i] != NO_MORE; i++)
-			add_outcome(&listed, known[k].sc[i]);
-		assert_same_outcomes(&known[k].p, known[k].name, &listed, &want);
-		check_exhaustive(&known[k].p);
-		free(want.v);
+		list_outcomes(&listed, t->sc);
+		assert_same_outcomes(&t->p, t->name, &listed, &sc);
+		list_outcomes(&listed, t->tso);
+		assert_same_outcomes(&t->p, t->name, &listed, &tso);
+		check_exhaustive(&t->p);
+		check_random(&t->p, SC, strategy_random(1, RUNS));
+		check_random(&t->p, TSO, strategy_random(1, RUNS));
+		check_random(&t->p, TSO, strategy_pct(1, RUNS, 4, 20));
+		free(sc.v);
+		free(tso.v);
 		free(listed.v);
 	}
 }
@@ -461,11 +607,27 @@ static void test_random_under_sc(void **state)
 	}
 }
 
+static void test_random_under_tso(void **state)
+{
+	struct rng r;
+	uint32_t i;
+
+	(void)state;
+	rng_seed(&r, 2, 0);
+	for (i = 0; i < 100; i++) {
+		struct program p;
+
+		random_program(&r, &p, i % 4 ? 2 : 3, i % 4 ? 2 + i % 3 : 2);
+		check_random(&p, TSO, strategy_random(i, RUNS));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known_under_sc),
+		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_random_under_sc),
+		cmocka_unit_test(test_random_under_tso),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
