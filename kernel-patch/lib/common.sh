@@ -62,13 +62,20 @@ quiet()
 	return 1
 }
 
-# The names of all variants, one per line, or of those chosen with --variant.
+# The names of all variants, one per line.
+all_variants()
+{
+	sed -n 's/^\([a-z][a-z0-9-]*\):.*/\1/p' "$patch_dir/variants"
+}
+
+# Those chosen with --variant, else all; first, and always, the source as it is.
 variants()
 {
+	echo dynamic
 	if [ ${#only[@]} -gt 0 ]; then
-		printf '%s\n' "${only[@]}"
+		printf '%s\n' "${only[@]}" | grep -vxF dynamic || true
 	else
-		sed -n 's/^\([a-z][a-z0-9-]*\):.*/\1/p' "$patch_dir/variants"
+		all_variants | grep -vxF dynamic
 	fi
 }
 
@@ -84,7 +91,7 @@ variant_patches()
 	done
 }
 
-# What a stage starts from, as one word: the source and the files that are named, with their contents.
+# fingerprint [file]...: what a stage starts from, as one word: the source's size and date, and what is in the files
 fingerprint()
 {
 	{
