@@ -113,6 +113,18 @@ set_done()
 	echo "$2" >"$work/stamps/$1"
 }
 
+# unpack <directory> [argument of tar]...: with all CPUs, of which xz alone keeps one busy
+unpack()
+{
+	local dir=$1
+
+	shift
+	case $source_tar in
+	*.xz) tar -x -I "xz -T $jobs" -f "$source_tar" -C "$dir" "$@" ;;
+	*) tar -xf "$source_tar" -C "$dir" "$@" ;;
+	esac
+}
+
 # full_tree: unpacks all of the source to $work/linux, once (about 20 seconds, 1.5 GB); it stays as packaged but for
 # what put_variant() puts there
 full_tree()
@@ -126,7 +138,7 @@ full_tree()
 	say "unpacking $source_tar: about 20 seconds"
 	rm -rf "$work/linux" "$work/linux.new"
 	mkdir -p "$work/linux.new"
-	tar -xf "$source_tar" -C "$work/linux.new" --strip-components=1
+	unpack "$work/linux.new" --strip-components=1
 	mv "$work/linux.new" "$work/linux"
 	set_done linux "$print"
 }
