@@ -69,7 +69,7 @@ compile_variant()
 
 compile_stage()
 {
-	local variant stamp status=0
+	local variant patches stamp status=0
 
 	run_stage apply
 	need_programs bc=bc bison=bison flex=flex gcc=gcc make=make sparse=sparse
@@ -83,8 +83,8 @@ compile_stage()
 		set_done compile-config "$stamp"
 	fi
 	for variant in $(variants); do
-		stamp=$(fingerprint "$patch_dir/config" "$patch_dir/lib/compile.sh" \
-			$(variant_patches "$variant" | sed "s,^,$patch_dir/,"))
+		mapfile -t patches < <(variant_patches "$variant")
+		stamp=$(cd "$patch_dir" && fingerprint config lib/compile.sh "${patches[@]}")
 		if is_done "compile-$variant" "$stamp"; then
 			say "compile $variant: done before"
 		elif compile_variant "$variant"; then
