@@ -318,24 +318,33 @@ static int watch(struct race *r)
 	return ret;
 }
 
-/* Structures that walkers read: what is not on their pages cannot be behind a write buffer. */
-static bool is_walked(const struct race *r, const void *p)
+/*
+ * Structures that walkers read: what is not on their pages cannot be behind a write buffer. Two ways out are for
+ * the halves of context entries and their like, the others for page tables, by what tells the entries of a small
+ * scenario apart.
+ */
+static bool is_walked(const struct race *r, const void *p, uint32_t *way)
 {
 	const struct obj_type *type = explore_type_of(r->explore, p);
+	uint64_t pa = region_phys(&r->machine->sim.region, p);
 
-	return type == &page_table_type ||
-	       (type && (!strcmp(type->name, "root table") || !strcmp(type->name, "context table") ||
-			 !strcmp(type->name, "pasid directory") || !strcmp(type->name, "pasid table")));
+	if (type == &page_table_type) {
+		*way = 2 + (uint32_t)(pa / sizeof(uint64_t) + pa / PAGE_SIZE) % (VTD_DRAINS - 2);
+		return true;
+	}
+	*way = (uint32_t)(pa / sizeof(uint64_t)) % 2;
+	return type && (!strcmp(type->name, "root table") || !strcmp(type->name, "context table") ||
+			!strcmp(type->name, "pasid directory") || !strcmp(type->name, "pasid table"));
 }
 
 static void on_store(void *arg, const void *p)
 {
 	struct race *r = arg;
-	uint32_t i;
+	uint32_t i, way;
 
 	for (i = 0; i < r->s->units; i++)
-		if (cap_rwbf(r->s->cap[i]) && is_walked(r, p))
-			vtd_store_buffered(r->machine->units[i], (const uint64_t *)((uintptr_t)p & ~7UL));
+		if (cap_rwbf(r->s->cap[i]) && is_walked(r, p, &way))
+			vtd_store_buffered(r->machine->units[i], (const uint64_t *)((uintptr_t)p & ~7UL), way);
 }
 
 static int create_machine(struct race *r)
@@ -344,7 +353,7 @@ static int create_machine(struct race *r)
 	const struct vtd_timing no_time = { 0 };
 	const struct sim_params params = { .lock = LOCK_QSPINLOCK };
 	char err[TOPOLOGY_ERR_SIZE];
-	uint32_t i;
+	uint32_t i, k;
 	int ret = topology_load(&r->topology, "package:1 core:4 pu:1", err, sizeof(err));
 
 	if (ret)
@@ -361,10 +370,8 @@ static int create_machine(struct race *r)
 
 		explore_add_hardware(r->explore, &hw->tail_written);
 		explore_add_hardware(r->explore, &hw->step);
-		if (cap_rwbf(r->s->cap[i])) {
-			explore_add_hardware(r->explore, &hw->drain_oldest);
-			explore_add_hardware(r->explore, &hw->drain_newest);
-		}
+		for (k = 0; cap_rwbf(r->s->cap[i]) && k < VTD_DRAINS; k++)
+			explore_add_hardware(r->explore, &hw->drain[k]);
 	}
 	return ret;
 }

@@ -71,44 +71,53 @@ static void touch_unit(const struct vtd_hw *hw, unsigned int part, enum explore_
 		explore_touch(hw->sim->explore, unit_place(hw, part), kind);
 }
 
-void vtd_store_buffered(struct vtd_hw *hw, const uint64_t *p)
+/*
+ * The write buffer. Walks depend on flushes, and on when the words that they read leave. A flush and a store's own
+ * way out do not depend on each other: in either order it has left.
+ */
+static void note_buffered(const struct vtd_hw *hw, const uint64_t *p, enum explore_access_kind kind)
+{
+	struct explore *x = hw->sim->explore;
+
+	/* A word has eight addresses, and there are four units at most. */
+	if (x)
+		explore_note(x, explore_location(x, (uintptr_t)p + hw->agent % 4U), kind);
+}
+
+void vtd_store_buffered(struct vtd_hw *hw, const uint64_t *p, uint32_t way)
 {
 	if (!cap_rwbf(hw->cap))
 		return;
 	assert(hw->buffered_count < VTD_WRITE_BUFFER_SIZE);
-	hw->buffered[hw->buffered_count++] = (struct buffered_store){ p, *p };
-	note_unit(hw, UNIT_BUFFER, ACCESS_STORE);
-	engine_post(&hw->sim->engine, 0, &hw->drain_oldest, 0);
-	engine_post(&hw->sim->engine, 0, &hw->drain_newest, 0);
+	hw->buffered[hw->buffered_count++] = (struct buffered_store){ p, *p, ++hw->buffered_number, false };
+	/* Stores are in nobody's way but a flush's. */
+	note_unit(hw, UNIT_BUFFER, ACCESS_LOAD);
+	engine_post(&hw->sim->engine, 0, &hw->drain[way], (uint64_t)hw->buffered_number * VTD_DRAINS + way);
 }
 
-static void drain(struct vtd_hw *hw, uint32_t which)
+static void drain(struct actor *actor, uint64_t time_ps, uint64_t arg)
 {
-	note_unit(hw, UNIT_BUFFER, ACCESS_STORE);
-	/* A flush, or the other end, was quicker. */
-	if (which >= hw->buffered_count)
-		return;
-	explore_say(hw->sim->explore, "write buffer: the %s store drains", which ? "newest" : "oldest");
+	struct vtd_hw *hw = container_of(actor - arg % VTD_DRAINS, struct vtd_hw, drain[0]);
+	uint32_t i = 0;
+
+	(void)time_ps;
+	while (hw->buffered[i].number != arg / VTD_DRAINS)
+		i++;
+	/* Even where a flush was quicker: who has walked before that could have come later. */
+	note_buffered(hw, hw->buffered[i].p, ACCESS_STORE);
+	if (!hw->buffered[i].flushed)
+		explore_say(hw->sim->explore, "write buffer: a store drains");
 	hw->buffered_count--;
-	memmove(hw->buffered + which, hw->buffered + which + 1,
-		(hw->buffered_count - which) * sizeof(hw->buffered[0]));
+	memmove(hw->buffered + i, hw->buffered + i + 1, (hw->buffered_count - i) * sizeof(hw->buffered[0]));
 }
 
-static void drain_oldest(struct actor *actor, uint64_t time_ps, uint64_t arg)
+static void flush_write_buffer(struct vtd_hw *hw)
 {
-	(void)time_ps;
-	(void)arg;
-	drain(container_of(actor, struct vtd_hw, drain_oldest), 0);
-}
+	uint32_t i;
 
-static void drain_newest(struct actor *actor, uint64_t time_ps, uint64_t arg)
-{
-	struct vtd_hw *hw = container_of(actor, struct vtd_hw, drain_newest);
-
-	(void)time_ps;
-	(void)arg;
-	/* A single one is the oldest too. */
-	drain(hw, hw->buffered_count > 1 ? hw->buffered_count - 1 : UINT32_MAX);
+	note_unit(hw, UNIT_BUFFER, ACCESS_STORE);
+	for (i = 0; i < hw->buffered_count; i++)
+		hw->buffered[i].flushed = true;
 }
 
 /* One memory read by the unit: snoops the CPUs' caches. */
@@ -125,7 +134,7 @@ static uint64_t behind_write_buffer(const struct vtd_hw *hw, const uint64_t *p)
 	uint32_t i;
 
 	for (i = 0; i < hw->buffered_count; i++)
-		if (hw->buffered[i].p == p)
+		if (hw->buffered[i].p == p && !hw->buffered[i].flushed)
 			return hw->buffered[i].old;
 	return *p;
 }
@@ -138,8 +147,10 @@ static uint64_t walk_read64(void *ctx, uint64_t pa)
 	w->last_pa = pa;
 	if (!w->cached)
 		coh_agent_read(w->hw->sim, w->hw->agent, p, sizeof(*p), w->time_ps);
-	if (cap_rwbf(w->hw->cap))
+	if (cap_rwbf(w->hw->cap)) {
 		note_unit(w->hw, UNIT_BUFFER, ACCESS_LOAD);
+		note_buffered(w->hw, p, ACCESS_LOAD);
+	}
 	return w->hw->buffered_count ? behind_write_buffer(w->hw, p) : *p;
 }
 
@@ -366,8 +377,7 @@ static void flush_before_invalidation(struct vtd_hw *hw, unsigned int type)
 {
 	if (!cap_rwbf(hw->cap) || type == QI_DIOTLB_TYPE || type == QI_DEIOTLB_TYPE || type == QI_IWD_TYPE)
 		return;
-	note_unit(hw, UNIT_BUFFER, ACCESS_STORE);
-	hw->buffered_count = 0;
+	flush_write_buffer(hw);
 }
 
 static void qi_execute(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t time_ps)
@@ -473,9 +483,9 @@ static void gcmd_written(struct vtd_hw *hw, uint32_t value, uint64_t time_ps)
 		hw->gsts |= DMA_GSTS_RTPS;
 	if (!(value & DMA_GCMD_WBF))
 		return;
-	if (hw->buffered_count)
+	if (cap_rwbf(hw->cap))
 		touch_unit(hw, UNIT_BUFFER, ACCESS_STORE);
-	hw->buffered_count = 0;
+	flush_write_buffer(hw);
 	hw->write_buffer_until_ps = time_ps + hw->timing.write_buffer_ps;
 	hw->write_buffer_flushes += cap_rwbf(hw->cap);
 }
@@ -535,6 +545,7 @@ int vtd_hw_init(struct vtd_hw *hw, struct sim *sim, uint32_t package, uint64_t c
 		const struct vtd_timing *timing, uint32_t iotlb_entries)
 {
 	int agent = sim_add_agent(sim, package);
+	uint32_t i;
 
 	memset(hw, 0, sizeof(*hw));
 	if (agent < 0)
@@ -543,8 +554,8 @@ int vtd_hw_init(struct vtd_hw *hw, struct sim *sim, uint32_t package, uint64_t c
 	hw->mmio.read = vtd_mmio_read;
 	hw->tail_written.fn = qi_tail_written;
 	hw->step.fn = qi_step;
-	hw->drain_oldest.fn = drain_oldest;
-	hw->drain_newest.fn = drain_newest;
+	for (i = 0; i < VTD_DRAINS; i++)
+		hw->drain[i].fn = drain;
 	hw->sim = sim;
 	hw->agent = (uint16_t)agent;
 	hw->cap = cap;
@@ -601,6 +612,9 @@ static enum vtd_fault_reason legacy_context(struct vtd_requester *r, struct walk
 		return VTD_FAULT_CONTEXT_RESERVED;
 	tt = context_entry_tt(lo);
 	if (tt == CONTEXT_TT_PASS_THROUGH && !ecap_pass_through(hw->ecap))
+		return VTD_FAULT_CONTEXT_INVALID;
+	/* One half of an entry may be there before the other: a write buffer keeps no order. */
+	if (!(cap_sagaw(hw->cap) >> context_entry_agaw(hi) & 1))
 		return VTD_FAULT_CONTEXT_INVALID;
 	r->did = context_entry_did(hi);
 	r->root = context_entry_slptptr(lo);

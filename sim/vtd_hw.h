@@ -31,12 +31,16 @@ struct psc_entry {
 #define VTD_PSC_SIZE 32
 
 /* Stores that may still be in the write buffer of a unit with RWBF=1, under the explorer. */
-#define VTD_WRITE_BUFFER_SIZE 32
+#define VTD_WRITE_BUFFER_SIZE 64
+/* Ways out of the write buffer: through one of them stores go in order, through different ones in any. */
+#define VTD_DRAINS 6
 
 /* A store that the walker does not see yet. */
 struct buffered_store {
 	const uint64_t *p;
 	uint64_t old;
+	uint32_t number;
+	bool flushed; /* it has left, and its turn to leave is yet to come */
 };
 
 struct vtd_hw {
@@ -53,7 +57,8 @@ struct vtd_hw {
 	uint64_t write_buffer_until_ps;
 	struct buffered_store buffered[VTD_WRITE_BUFFER_SIZE]; /* oldest first */
 	uint32_t buffered_count;
-	struct actor drain_oldest, drain_newest; /* let one go, at any time: the order is nobody's */
+	uint32_t buffered_number;	/* of the last one that came in */
+	struct actor drain[VTD_DRAINS]; /* let one go, at any time; among them the order is nobody's */
 	/* An invalidation waits for the translations that are under way, and makes them start over (spec 6.5.2.8).
 	 */
 	uint32_t translating;
@@ -134,10 +139,11 @@ enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool
  * vtd_store_buffered - a CPU is about to store to memory that walkers may read
  * @hw: unit
  * @p: the word, with its former contents
+ * @way: 0..VTD_DRAINS-1, the way out; the same for every store to it
  *
  * With RWBF=1 the unit goes on seeing those until the buffer is flushed, or drains by itself. For the explorer: the
  * virtual executor's stores are seen at once.
  */
-void vtd_store_buffered(struct vtd_hw *hw, const uint64_t *p);
+void vtd_store_buffered(struct vtd_hw *hw, const uint64_t *p, uint32_t way);
 
 #endif

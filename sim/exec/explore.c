@@ -76,6 +76,10 @@ static bool all_ended(const struct explore *x)
 	for (i = 0; i < x->cpu_count; i++)
 		if (x->agents[i].state != AGENT_IDLE || x->agents[i].cpu->irqs || (x->tso && x->buffers[i].count))
 			return false;
+	/* What nobody waits for comes too: it could have come earlier. */
+	for (i = x->cpu_count; i < x->hardware_end; i++)
+		if (x->agents[i].posted_count)
+			return false;
 	return true;
 }
 
