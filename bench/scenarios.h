@@ -4,14 +4,17 @@
  *
  *   [scenario NAME]
  *   says = what it is about
- *   devices = UNIT, UNIT, ...           each device's unit; the domain is allocated for the first device's
- *   with = KEY=VALUE ...                options of run: cap, ecap, cm, rwbf (one value per unit), stage,
- * invalidation, ats order = kernel | tags-first         of an attach; kernel unless said bug = NAME a planted bug
- * (PLANTED_BUG_LIST) setup = CALL, CALL, ...             before anything runs at the same time cpu0 .. cpu3 = CALL,
- * CALL, ...      one program each fail = cpuN                         each of that program's allocations fails in
- * turn expect = POLICY VERDICT, ...        the policies to explore, and what has to come out: clean, M1 to M6, or
- * refused, where an attach of the programs has to fail with -EINVAL and all else is clean steps = N transitions
- * before a schedule is given up; 5000 unless said
+ *   devices = UNIT, ...         each device's unit; the domain is allocated for the first device's
+ *   with = KEY=VALUE ...        options of run: cap, ecap, cm, rwbf (one value per unit), stage, invalidation, ats
+ *   order = kernel|tags-first   of an attach; kernel unless said
+ *   bug = NAME                  a planted bug (PLANTED_BUG_LIST)
+ *   setup = CALL, ...           before anything runs at the same time
+ *   cpu0 .. cpu3 = CALL, ...    one program each
+ *   fail = cpuN                 each of that program's allocations fails in turn
+ *   expect = POLICY VERDICT, ...  the policies to explore, and what has to come out: clean, M1 to M6, or refused
+ *   steps = N                   transitions before a schedule is given up; 5000 unless said
+ *
+ * Refused: an attach of the programs has to fail with -EINVAL, and all else is clean.
  *
  * Calls: attach D, detach D, map P, unmap P, unmap2m P, dma_map P, dma_unmap P, dma D P, look D P, await cpuN,
  * await cpuN:K (its first K calls). D is a device's number, P a page's letter.
