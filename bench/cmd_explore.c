@@ -46,6 +46,7 @@ static struct exploration_params params_of(const struct matrix *m, const struct 
 		.scenario = r->scenario,
 		.policy = r->expect->policy,
 		.strategy = o->strategy,
+		.memory = o->memory,
 		.seed = o->seed,
 		.schedules = o->schedules,
 		.depth = (uint32_t)o->depth,
@@ -88,12 +89,13 @@ static const char *coverage(const struct exploration *e)
 	return e->complete ? "complete" : "bounded";
 }
 
-static void print_replay(FILE *f, const struct row *r)
+static void print_replay(FILE *f, const struct matrix *m, const struct row *r)
 {
 	char *text = exploration_segments_text(r->e.segments, r->e.segment_count, r->e.fail_at);
 
-	fprintf(f, "    %s: %s\n    simbench explore %s --policy %s --replay %s\n", r->e.verdict.rule,
-		r->e.verdict.what, r->scenario->name, policy_name(r->expect->policy), text ? text : "");
+	fprintf(f, "    %s: %s\n    simbench explore %s --policy %s%s --replay %s\n", r->e.verdict.rule,
+		r->e.verdict.what, r->scenario->name, policy_name(r->expect->policy),
+		m->options->memory == MEMORY_TSO ? " --memory tso" : "", text ? text : "");
 	free(text);
 }
 
@@ -120,7 +122,7 @@ static void print_table(FILE *f, const struct matrix *m, bool color)
 			: color ? " \033[31mUNEXPECTED\033[0m"
 				: " UNEXPECTED");
 		if (r->e.segments)
-			print_replay(f, r);
+			print_replay(f, m, r);
 	}
 	fprintf(f, "\n%u of %u as expected\n", good, m->count);
 }
@@ -238,6 +240,15 @@ static int list_rows(struct matrix *m)
 				   policy_name(o->policy));
 }
 
+static bool has_buffer_steps(const struct explore_segment *segments, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count && segments[i].agent < EXPLORE_FIRST_BUFFER; i++)
+		;
+	return i < count;
+}
+
 static int show_replay(const struct matrix *m)
 {
 	struct exploration_params p = params_of(m, &m->rows[0]);
@@ -251,6 +262,10 @@ static int show_replay(const struct matrix *m)
 	if (!segments)
 		return cmd_fail(EXIT_USAGE, "--replay %.40s: not AGENT:COUNT,... as explore prints it",
 				m->options->replay);
+	if (m->options->memory != MEMORY_TSO && has_buffer_steps(segments, count)) {
+		free(segments);
+		return cmd_fail(EXIT_USAGE, "--replay: has steps of store buffers, which only --memory tso has");
+	}
 	ret = exploration_print(stdout, &p, segments, count, fail_at);
 	free(segments);
 	if (ret)
@@ -328,6 +343,8 @@ int cmd_explore(const struct cmd_context *ctx, int argc, char **args)
 
 	m.options = &o;
 	if (code < 0)
+		ret = options_validate(&o, &err);
+	if (code < 0 && !ret)
 		ret = scenarios_finish(&m.set, &err);
 	if (ret)
 		code = cmd_refuse(ret, &err);

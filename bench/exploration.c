@@ -42,6 +42,7 @@ static int create(struct explorer *r)
 	if (ret)
 		return ret;
 	r->x = race_explorer(r->race);
+	explore_store_buffers(r->x, r->p->memory == MEMORY_TSO);
 	if (r->p->scenario->fail_program >= 0)
 		explore_fail_allocation(r->x, (uint32_t)r->p->scenario->fail_program, r->fail_at);
 	return 0;
@@ -279,6 +280,12 @@ static void describe(const struct race *race, const struct explore_event *e, cha
 	case ACCESS_UNLOCK:
 		snprintf(buf, size, "  unlock %s", name);
 		break;
+	case EVENT_BUFFERED:
+		snprintf(buf, size, "  buffer %s", name);
+		break;
+	case EVENT_DRAINED:
+		snprintf(buf, size, "CPU %d's buffer: %s", e->agent - EXPLORE_FIRST_BUFFER, name);
+		break;
 	default:
 		snprintf(buf, size, "%s", e->text);
 	}
@@ -370,7 +377,7 @@ struct explore_segment *exploration_parse_segments(const char *text, uint32_t *c
 		text += used + (text[used] == ',');
 	while (segments && *text) {
 		used = 0;
-		if (sscanf(text, "%2u:%9u%n", &agent, &until, &used) != 2 || agent >= EXPLORE_MAX_AGENTS ||
+		if (sscanf(text, "%2u:%9u%n", &agent, &until, &used) != 2 || agent >= EXPLORE_ALL_AGENTS ||
 		    (text[used] && text[used] != ',')) {
 			free(segments);
 			return NULL;

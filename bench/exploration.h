@@ -13,7 +13,8 @@ struct exploration_params {
 	const struct scenario_config *scenario;
 	enum policy policy;
 	enum explore_strategy strategy;
-	uint64_t seed, schedules; /* of them at most */
+	enum explore_memory memory; /* not TSO with dfs or dpor */
+	uint64_t seed, schedules;   /* of them at most */
 	uint32_t depth, preemptions;
 	const volatile sig_atomic_t *interrupted;
 };

@@ -51,6 +51,10 @@ enum options_scope {
 	X(STRATEGY_DFS, "dfs")       \
 	X(STRATEGY_DPOR, "dpor")
 
+#define MEMORY_LIST(X)     \
+	X(MEMORY_SC, "sc") \
+	X(MEMORY_TSO, "tso")
+
 #define WHEN_LIST(X)             \
 	X(WHEN_AUTO, "auto")     \
 	X(WHEN_ALWAYS, "always") \
@@ -59,6 +63,7 @@ enum options_scope {
 CONFIG_ENUM(output_format, FORMAT_LIST)
 CONFIG_ENUM(output_when, WHEN_LIST)
 CONFIG_ENUM(explore_strategy, STRATEGY_LIST)
+CONFIG_ENUM(explore_memory, MEMORY_LIST)
 
 /* The C type behind each list name that options.def uses. */
 #define OPTION_ENUM_BRIDGE enum bridge_place
@@ -74,6 +79,7 @@ CONFIG_ENUM(explore_strategy, STRATEGY_LIST)
 #define OPTION_ENUM_DMADIR enum dma_data_direction
 #define OPTION_ENUM_ENGINE enum engine_kind
 #define OPTION_ENUM_STRATEGY enum explore_strategy
+#define OPTION_ENUM_MEMORY enum explore_memory
 #define OPTION_ENUM_FORMAT enum output_format
 #define OPTION_ENUM_WHEN enum output_when
 

@@ -215,12 +215,23 @@ static int check_engine(const struct options *o, struct options_error *err)
 	return 0;
 }
 
+/* The exhaustive strategies do not know what depends on a store that reaches memory. */
+static int check_explorer(const struct options *o, struct options_error *err)
+{
+	if (o->memory == MEMORY_TSO && !*o->replay && o->strategy != STRATEGY_RANDOM && o->strategy != STRATEGY_PCT)
+		return refuse(o, OPTION_memory, err, "needs strategy=random or strategy=pct (strategy is %s)",
+			      explore_strategy_name(o->strategy));
+	return 0;
+}
+
 int options_validate_but_attach(const struct options *o, struct options_error *err)
 {
 	int ret = 0;
 
 	if (err)
 		err->msg[0] = '\0';
+	if (o->scope & S_EXPLORE)
+		return check_explorer(o, err);
 	if (!(o->scope & (S_RUN | S_MAP)))
 		return 0;
 	if (o->scope & S_RUN)
