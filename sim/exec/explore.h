@@ -85,6 +85,13 @@ bool explore_new_words(struct explore *x);
 
 uint64_t explore_total_steps(const struct explore *x);
 
+/* Of what the last schedule has made of memory, objects that it has freed apart, and of its verdict. */
+uint64_t explore_state_hash(const struct explore *x);
+
+/* Of the last schedule's accesses that others notice, while the log is on. What a CPU says before its first access
+ * is left out: a replay does not know when that was. */
+uint64_t explore_log_hash(const struct explore *x);
+
 /* What kind of object an address belongs to in the last schedule, and where in it; NULL for none. */
 const struct obj_type *explore_object_of(const struct explore *x, const void *p, uint32_t *offset);
 const struct obj_type *explore_type_of(const struct explore *x, const void *p);

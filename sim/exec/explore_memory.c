@@ -164,6 +164,60 @@ void explore_free(struct explore *x, void *p)
 		free_object(x, p, false);
 }
 
+static uint64_t mix(uint64_t hash, uint64_t v)
+{
+	hash = (hash ^ v) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 29;
+}
+
+static uint64_t hash_words(uint64_t seed, const void *p, size_t size)
+{
+	const uint64_t *word = p;
+	size_t i;
+
+	for (i = 0; i < size / sizeof(*word); i++)
+		seed = mix(seed, word[i]);
+	return seed;
+}
+
+/* Sums, as the order in which lines and objects were first touched differs. */
+uint64_t explore_state_hash(const struct explore *x)
+{
+	uint64_t sum = mix(x->verdict->outcome, (uint64_t)x->verdict->rule[1]);
+	uint32_t i;
+
+	for (i = 0; i < x->undo_count; i++) {
+		const char *line = x->base + (size_t)x->undo[i].line * CACHE_LINE_SIZE;
+
+		if (memcmp(line, x->undo[i].content, CACHE_LINE_SIZE))
+			sum += hash_words(x->undo[i].line, line, CACHE_LINE_SIZE);
+	}
+	for (i = 0; i < x->allocation_count; i++) {
+		const struct allocation *a = &x->allocations[i];
+
+		if (!a->freed)
+			sum += hash_words((uint64_t)(a->p - x->base), a->p, a->size);
+	}
+	return sum;
+}
+
+uint64_t explore_log_hash(const struct explore *x)
+{
+	uint64_t hash = 1;
+	uint32_t i;
+
+	for (i = 0; i < x->event_count; i++) {
+		const struct explore_event *e = &x->events[i];
+
+		if (e->kind == EVENT_TEXT)
+			continue;
+		hash = mix(mix(hash, e->agent), e->kind);
+		hash = mix(hash, e->address ? (uint64_t)((const char *)e->address - x->base) : 0);
+		hash = mix(hash, e->before);
+	}
+	return hash;
+}
+
 void explore_reset_memory(struct explore *x)
 {
 	uint32_t i;

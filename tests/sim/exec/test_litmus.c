@@ -336,6 +336,8 @@ static void run_program(void *arg)
 	}
 }
 
+static void (*body_of_first)(void *arg) = run_program;
+
 static void litmus_create(struct litmus *l, const struct program *p, enum memory_model memory)
 {
 	struct sim_params params = sim_test_params();
@@ -349,7 +351,7 @@ static void litmus_create(struct litmus *l, const struct program *p, enum memory
 	assert_int_equal(explore_create(l->sim, &l->x), 0);
 	for (c = 0; c < p->cpus; c++) {
 		l->cpu[c] = (struct cpu){ l, c };
-		explore_set_program(l->x, c, run_program, &l->cpu[c]);
+		explore_set_program(l->x, c, c ? run_program : body_of_first, &l->cpu[c]);
 	}
 	assert_int_equal(explore_watch(l->x, l->read, sizeof(l->read)), 0);
 	explore_store_buffers(l->x, memory == TSO);
@@ -622,12 +624,63 @@ static void test_random_under_tso(void **state)
 	}
 }
 
+/* ---- what is not determined by the schedule is found out ---- */
+
+static uint32_t host_counter;
+
+static void undetermined(void *arg)
+{
+	const struct cpu *c = arg;
+
+	WRITE_ONCE(c->l->memory->word[host_counter++ & 1], 1);
+}
+
+static void run_twice(struct litmus *l, uint64_t state[2], uint64_t log[2])
+{
+	struct explore_verdict v;
+	uint32_t i;
+
+	explore_log(l->x, true);
+	for (i = 0; i < 4; i++) {
+		struct strategy *s = strategy_random(5, 1);
+
+		assert_true(s && s->ops->begin(s));
+		explore_run(l->x, s, MAX_STEPS, &v);
+		strategy_destroy(s);
+		state[i % 2] = explore_state_hash(l->x);
+		log[i % 2] = explore_log_hash(l->x);
+	}
+}
+
+static void test_nondeterminism_is_found(void **state)
+{
+	const struct program p = { 2, { { W(X, 1), R(Y) }, { R(X), W(Y, 1) } } };
+	uint64_t memory[2], log[2];
+	struct litmus l;
+
+	(void)state;
+	litmus_create(&l, &p, SC);
+	run_twice(&l, memory, log);
+	assert_true(memory[0] == memory[1]);
+	assert_true(log[0] == log[1]);
+	litmus_destroy(&l);
+
+	body_of_first = undetermined;
+	litmus_create(&l, &p, SC);
+	body_of_first = run_program;
+	run_twice(&l, memory, log);
+	assert_true(memory[0] != memory[1]);
+	assert_true(log[0] != log[1]);
+	litmus_destroy(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_random_under_sc),
 		cmocka_unit_test(test_random_under_tso),
+		cmocka_unit_test(test_nondeterminism_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
