@@ -7,6 +7,7 @@
  *   engine_bench events             CPUs that share a lock: events per second with 16 and with 4096 of them
  *   engine_bench run [MILLISECONDS] policy always, shared bridge, 2 devices x 8 jobs, on one thread
  *   engine_bench memory             what a further device, domain and CPU take
+ *   engine_bench explore [SCHEDULES] the explorer: an attach and a map on two CPUs, every step drawn at random
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "bench/lockbench.h"
 #include "bench/scenario.h"
 #include "sim/exec/engine.h"
+#include "sim/race.h"
 #include "sim/rng.h"
 
 #define SERVICE_MEAN_PS 1000000ULL
@@ -281,6 +283,46 @@ static int bench_memory(void)
 	return 0;
 }
 
+static int bench_explore(uint64_t schedules)
+{
+	struct race_scenario scenario = {
+		.units = 2,
+		.devices = 2,
+		.programs = 2,
+		.unit_of = { 0, 1 },
+		.domain = { .policy = POLICY_ALWAYS },
+		.setup = { { .kind = RACE_ATTACH } },
+		.setup_count = 1,
+		.op = { { { .kind = RACE_MAP } }, { { .kind = RACE_ATTACH, .device = 1 } } },
+		.op_count = { 1, 1 },
+	};
+	struct strategy *s = strategy_random(1, schedules);
+	struct explore_verdict v;
+	struct options o;
+	struct race *r = NULL;
+	double start, took;
+
+	if (options_init(&o))
+		return 1;
+	scenario.cap[0] = scenario.cap[1] = options_unit_cap(&o, 0);
+	scenario.ecap[0] = scenario.ecap[1] = options_unit_ecap(&o, 0);
+	options_free(&o);
+	if (!s || race_create(&scenario, &r)) {
+		strategy_destroy(s);
+		return 1;
+	}
+	start = now_s();
+	while (s->ops->begin(s))
+		explore_run(race_explorer(r), s, 100000, &v);
+	took = now_s() - start;
+	printf("explore: %.0f schedules/s, %.2f M steps/s, %.0f steps each\n", (double)schedules / took,
+	       (double)explore_total_steps(race_explorer(r)) / took * 1e-6,
+	       (double)explore_total_steps(race_explorer(r)) / (double)schedules);
+	strategy_destroy(s);
+	race_destroy(r);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t n = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
@@ -295,6 +337,8 @@ int main(int argc, char **argv)
 		return bench_run(n ? n : 1000);
 	if (argc > 1 && !strcmp(argv[1], "memory"))
 		return bench_memory();
-	fprintf(stderr, "Usage: engine_bench mm1|switch|events|run|memory [N]\n");
+	if (argc > 1 && !strcmp(argv[1], "explore"))
+		return bench_explore(n ? n : 50000);
+	fprintf(stderr, "Usage: engine_bench mm1|switch|events|run|memory|explore [N]\n");
 	return 2;
 }

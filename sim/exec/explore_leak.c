@@ -36,6 +36,11 @@ static void mark_address(struct marks *m, uint64_t offset)
 	}
 }
 
+static bool is_empty(const uint64_t *line)
+{
+	return !(line[0] | line[1] | line[2] | line[3] | line[4] | line[5] | line[6] | line[7]);
+}
+
 static void mark_from(struct marks *m, const void *p, size_t size)
 {
 	const uint64_t *word = p;
@@ -43,6 +48,11 @@ static void mark_from(struct marks *m, const void *p, size_t size)
 	size_t i;
 
 	for (i = 0; i < size / sizeof(*word); i++) {
+		/* Tables are mostly empty. */
+		while (size / sizeof(*word) - i >= 8 && is_empty(&word[i]))
+			i += 8;
+		if (i == size / sizeof(*word))
+			break;
 		if (!word[i])
 			continue;
 		mark_address(m, word[i] - (uintptr_t)m->x->base);
