@@ -19,10 +19,12 @@ static struct store_buffer *buffer_of(struct explore *x, uint32_t cpu)
 /* The one that was appended last has happened by now. */
 static void settle(struct store_buffer *b)
 {
-	struct buffered *s = &b->store[b->count - 1];
+	struct buffered *s;
 
-	if (b->open)
-		memcpy(s->value, s->p, s->size);
+	if (!b->open)
+		return;
+	s = &b->store[b->count - 1];
+	memcpy(s->value, s->p, s->size);
 	b->open = false;
 }
 
