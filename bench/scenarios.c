@@ -251,7 +251,7 @@ static int read_with(struct scenario_config *c, const json_t *section, struct op
 	const char *text = text_of(section, "with");
 	char *copy = strdup(text ? text : ""), *rest = copy, *word;
 	struct options o;
-	uint32_t i;
+	uint32_t i, buffers = 0;
 	int ret = copy ? options_init(&o) : -ENOMEM;
 
 	if (ret) {
@@ -277,7 +277,10 @@ static int read_with(struct scenario_config *c, const json_t *section, struct op
 	for (i = 0; !ret && i < c->race.units; i++) {
 		c->race.cap[i] = options_unit_cap(&o, i);
 		c->race.ecap[i] = options_unit_ecap(&o, i);
+		buffers += cap_rwbf(c->race.cap[i]);
 	}
+	if (!ret && buffers > RACE_MAX_WRITE_BUFFERS)
+		ret = refuse(section, "with", err, "more than 2 units with a write buffer (rwbf)");
 	/* Strict unless said: what the explorer is after is whether invalidations are right. */
 	c->race.domain.lazy = options_given(&o, OPTION_invalidation) && o.invalidation == INVALIDATION_LAZY;
 	c->race.domain.first_stage = o.stage == STAGE_FIRST;

@@ -15,6 +15,7 @@
 #include "sim/oracle.h"
 
 #define RACE_MAX_UNITS 4
+#define RACE_MAX_WRITE_BUFFERS 2 /* units with RWBF=1 */
 #define RACE_MAX_PROGRAMS 4
 #define RACE_MAX_OPS 12
 #define RACE_MAX_SETUP 12

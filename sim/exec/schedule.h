@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EXPLORE_MAX_AGENTS 28 /* 4 CPUs, 5 parts of each of 4 units, timers */
+#define EXPLORE_MAX_AGENTS 28 /* 4 CPUs, 2 parts of each of 4 units, 6 more of 2 with a write buffer, timers */
 
 /* Behind them one agent for the store buffer of each CPU: its steps are stores that reach memory. */
 #define EXPLORE_MAX_BUFFERS 4

@@ -267,8 +267,8 @@ static void test_short_schedules_still_fail(void **state)
 
 static void test_segments_text(void **state)
 {
-	static const char *const good[] = { "", "0:1", "fail:7,0:12,27:3,5:999999999", "0:57,1:12,3:2" };
-	static const char *const bad[] = { "0", "0:", ":1", "0:1;1:2", "28:1", "x:1", "0:1,x", "0:1 ", "-1:2" };
+	static const char *const good[] = { "", "0:1", "fail:7,0:12,31:3,5:999999999", "0:57,1:12,3:2" };
+	static const char *const bad[] = { "0", "0:", ":1", "0:1;1:2", "32:1", "x:1", "0:1,x", "0:1 ", "-1:2" };
 	uint32_t i, count, fail_at;
 
 	(void)state;

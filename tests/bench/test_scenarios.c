@@ -107,6 +107,8 @@ static const struct {
 	{ LINES(BASE, "cpu0 = " THIRTEEN, EXPECT), "too many calls" },
 	{ LINES(BASE, "with = bs=4k", "cpu0 = map a", EXPECT),
 	  "f.ini:4: with = bs=4k: not KEY=VALUE of cap, ecap" },
+	{ LINES("says = y", "devices = 0,1,2", "with = rwbf=1", "cpu0 = map a", EXPECT),
+	  "f.ini:4: with = rwbf=1: more than 2 units with a write buffer" },
 	{ LINES(BASE, "order = last", "cpu0 = map a", EXPECT), "f.ini:4: order = last: no such value" },
 	{ LINES(BASE, "bug = moth", "cpu0 = map a", EXPECT), "f.ini:4: bug = moth: no such value" },
 	{ LINES(BASE, "cpu0 = map a"), "f.ini:1: expect = : is missing: POLICY VERDICT" },

@@ -730,6 +730,14 @@ static void legacy_faults_body(void *arg)
 	assert_int_equal(reason(f, 0, BASE, false), 0x03);
 	f->hw.ecap |= 1ULL << 6;
 
+	/* Half of an entry: no address width, which CM=0 does not remember. */
+	context[0].lo = (context[0].lo & ~12ULL);
+	context[0].hi &= ~7ULL;
+	context_invalidate(f, 1, 0, 0, 0);
+	assert_int_equal(reason(f, 0, BASE, false), 0x03);
+	context[0].hi |= 2;
+	assert_int_equal(reason(f, 0, BASE, false), 0x0c);
+
 	/* Detached: blocked at once. */
 	context[0].lo = (context[0].lo & ~12ULL);
 	context_invalidate(f, 1, 0, 0, 0);

@@ -591,6 +591,13 @@ static void random_program(struct rng *r, struct program *p, uint32_t cpus, uint
 	}
 }
 
+/* Each maps memory of its own, for which sanitizers take their time. */
+#ifdef __SANITIZE_ADDRESS__
+#define PROGRAMS 20
+#else
+#define PROGRAMS 100
+#endif
+
 static void test_random_under_sc(void **state)
 {
 	struct rng r;
@@ -598,7 +605,7 @@ static void test_random_under_sc(void **state)
 
 	(void)state;
 	rng_seed(&r, 1, 0);
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 3 * PROGRAMS; i++) {
 		struct program p;
 
 		if (i % 2)
@@ -616,7 +623,7 @@ static void test_random_under_tso(void **state)
 
 	(void)state;
 	rng_seed(&r, 2, 0);
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < PROGRAMS; i++) {
 		struct program p;
 
 		random_program(&r, &p, i % 4 ? 2 : 3, i % 4 ? 2 + i % 3 : 2);
