@@ -12,11 +12,6 @@ OBJ_TYPE(qi_batch, OBJ_FIELD(qi_batch, descs), OBJ_FIELD(qi_batch, index));
 #define ALL_PAGES UINT64_MAX
 #define MAX_AGAW_PFN_WIDTH 52
 
-static bool is_devtlb(enum cache_tag_type type)
-{
-	return type == CACHE_TAG_DEVTLB || type == CACHE_TAG_NESTING_DEVTLB;
-}
-
 bool cache_tag_match(struct cache_tag *tag, uint16_t did, struct device *dev, uint32_t pasid,
 		     enum cache_tag_type type)
 {
@@ -204,7 +199,7 @@ uint64_t calculate_psi_aligned_address(uint64_t start, uint64_t end, uint64_t *p
 struct tag_walk {
 	struct domain_cache *cache;
 	struct intel_iommu *iommu; /* of the last tag */
-	struct invs *invs;
+	struct invs_walk array;
 	bool lockless;
 	unsigned long flags;
 	struct qi_batch *shared; /* the domain's, under the lock */
@@ -283,15 +278,15 @@ static struct cache_tag *tag_at(const struct tag_walk *w, struct cds_list_head *
 }
 
 /* Each of these returns a tag, or NULL behind the last one. */
-static struct cache_tag *tag_walk_begin(struct tag_walk *w, struct dmar_domain *domain)
+static struct cache_tag *tag_walk_begin(struct tag_walk *w, struct dmar_domain *domain, bool devtlbs)
 {
 	w->cache = domain_cache(domain);
 	w->iommu = NULL;
 	w->lockless = domain_uses_invs(domain);
 	if (unlikely(w->lockless)) {
 		w->own.index = 0;
-		w->invs = invs_walk_begin(domain);
-		return tag_walk_at(w, invs_walk_next(w->invs, NULL));
+		invs_walk_begin(&w->array, domain, devtlbs);
+		return tag_walk_at(w, invs_walk_next(w->array.invs, NULL));
 	}
 	w->flags = spin_lock_irqsave(&w->cache->cache_lock);
 	compute(COST_SPIN_LOCK_IRQ);
@@ -302,7 +297,7 @@ static struct cache_tag *tag_walk_begin(struct tag_walk *w, struct dmar_domain *
 static struct cache_tag *tag_walk_next(struct tag_walk *w, struct cache_tag *tag)
 {
 	if (unlikely(w->lockless))
-		return tag_walk_at(w, invs_walk_next(w->invs, tag));
+		return tag_walk_at(w, invs_walk_next(w->array.invs, tag));
 	return tag_walk_at(w, tag_at(w, READ_ONCE(tag->node.next)));
 }
 
@@ -310,12 +305,13 @@ static void tag_walk_end(struct tag_walk *w)
 {
 	qi_batch_flush_descs(w);
 	if (unlikely(w->lockless))
-		invs_walk_end();
+		invs_walk_end(&w->array);
 	else
 		spin_unlock_irqrestore(&w->cache->cache_lock, w->flags);
 }
 
-#define for_each_tag(w, domain, tag) for ((tag) = tag_walk_begin(w, domain); (tag); (tag) = tag_walk_next(w, tag))
+#define for_each_tag(w, domain, devtlbs, tag) \
+	for ((tag) = tag_walk_begin(w, domain, devtlbs); (tag); (tag) = tag_walk_next(w, tag))
 
 static void cache_tag_flush_iotlb(struct dmar_domain *domain, struct cache_tag *tag, struct tag_walk *w,
 				  uint64_t addr, uint64_t pages, unsigned int mask, int ih)
@@ -374,7 +370,7 @@ void cache_tag_flush_range(struct dmar_domain *domain, uint64_t start, uint64_t 
 	compute(COST_FLUSH_RANGE_SETUP);
 	addr = calculate_psi_aligned_address(start, end, &pages, &mask);
 
-	for_each_tag(&w, domain, tag)
+	for_each_tag(&w, domain, true, tag)
 	{
 		switch (READ_ONCE(tag->type)) {
 		case CACHE_TAG_IOTLB:
@@ -399,7 +395,7 @@ void cache_tag_flush_all(struct dmar_domain *domain)
 	struct tag_walk w;
 
 	count_call(FN_cache_tag_flush_all);
-	for_each_tag(&w, domain, tag)
+	for_each_tag(&w, domain, true, tag)
 	{
 		if (is_devtlb(READ_ONCE(tag->type)))
 			cache_tag_flush_devtlb(tag, &w, 0, MAX_AGAW_PFN_WIDTH, false);
@@ -420,7 +416,7 @@ void cache_tag_flush_range_np(struct dmar_domain *domain, uint64_t start, uint64
 	compute(COST_FLUSH_RANGE_SETUP);
 	addr = calculate_psi_aligned_address(start, end, &pages, &mask);
 
-	for_each_tag(&w, domain, tag)
+	for_each_tag(&w, domain, false, tag)
 	{
 		if (!cap_caching_mode(READ_ONCE(w.iommu->cap)) || domain_use_first_level(domain)) {
 			iommu_flush_write_buffer(w.iommu);

@@ -33,6 +33,11 @@ void cache_tag_init(struct cache_tag *tag, uint16_t did, struct device *dev, uin
 bool cache_tag_match(struct cache_tag *tag, uint16_t did, struct device *dev, uint32_t pasid,
 		     enum cache_tag_type type);
 
+static inline bool is_devtlb(enum cache_tag_type type)
+{
+	return type == CACHE_TAG_DEVTLB || type == CACHE_TAG_NESTING_DEVTLB;
+}
+
 #define QI_MAX_BATCHED_DESC_COUNT 16
 
 struct qi_batch {

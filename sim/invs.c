@@ -3,7 +3,7 @@
 
 #include "sim/iommu.h"
 
-OBJ_TYPE(invs, OBJ_FIELD(invs, rcu), OBJ_FIELD(invs, count), OBJ_FIELD(invs, sync_map));
+OBJ_TYPE(invs, OBJ_FIELD(invs, rcu), OBJ_FIELD(invs, count), OBJ_FIELD(invs, sync_map), OBJ_FIELD(invs, devtlbs));
 
 static struct cache_tag *invs_find(struct invs *invs, uint16_t did, struct device *dev, uint32_t pasid,
 				   enum cache_tag_type type)
@@ -26,6 +26,15 @@ static void copy_tag(struct cache_tag *to, struct cache_tag *from)
 	WRITE_ONCE(to->users, READ_ONCE(from->users));
 }
 
+/* What walks have to know of all tags before they look at one. */
+static void note_tag(struct invs *invs, struct cache_tag *tag, bool first_stage)
+{
+	if (iommu_needs_sync_map(READ_ONCE(tag->iommu), first_stage))
+		WRITE_ONCE(invs->sync_map, true);
+	if (is_devtlb(READ_ONCE(tag->type)))
+		WRITE_ONCE(invs->devtlbs, true);
+}
+
 /* The array that is to follow @old: its tags that have users, and room for one more. */
 static struct invs *invs_grow(struct invs *old, bool first_stage)
 {
@@ -40,9 +49,8 @@ static struct invs *invs_grow(struct invs *old, bool first_stage)
 		return NULL;
 	count = 0;
 	while ((tag = invs_walk_next(old, tag))) {
-		copy_tag(&invs->tags[count++], tag);
-		if (iommu_needs_sync_map(READ_ONCE(tag->iommu), first_stage))
-			WRITE_ONCE(invs->sync_map, true);
+		copy_tag(&invs->tags[count], tag);
+		note_tag(invs, &invs->tags[count++], first_stage);
 	}
 	WRITE_ONCE(invs->count, count + 1);
 	return invs;
@@ -71,8 +79,7 @@ int invs_add(struct dmar_domain *domain, uint16_t did, struct device *dev, uint3
 	}
 	tag = &invs->tags[READ_ONCE(invs->count) - 1];
 	cache_tag_init(tag, did, dev, pasid, type);
-	if (iommu_needs_sync_map(dev->info.iommu, first_stage))
-		WRITE_ONCE(invs->sync_map, true);
+	note_tag(invs, tag, first_stage);
 	rcu_assign_pointer(cache->invs, invs);
 	if (unlikely(domain->config->bug == BUG_FREE_INVS_EARLY))
 		shared_free(old);
@@ -99,12 +106,25 @@ void invs_del(struct dmar_domain *domain, uint16_t did, struct device *dev, uint
 	spin_unlock_irqrestore(&cache->cache_lock, flags);
 }
 
-struct invs *invs_walk_begin(struct dmar_domain *domain)
+void invs_walk_begin(struct invs_walk *w, struct dmar_domain *domain, bool devtlbs)
 {
+	w->cache = domain_cache(domain);
 	/* Pairs with the one in invs_add(): the walk finds the tag, or the device the page table as it is now. */
 	smp_mb();
 	rcu_read_lock();
-	return rcu_dereference(domain_cache(domain)->invs);
+	w->invs = rcu_dereference(w->cache->invs);
+	w->locked = devtlbs && w->invs && READ_ONCE(w->invs->devtlbs);
+	if (likely(!w->locked))
+		return;
+	w->flags = spin_lock_irqsave(&w->cache->cache_lock);
+	w->invs = READ_ONCE(w->cache->invs);
+}
+
+void invs_walk_end(struct invs_walk *w)
+{
+	if (unlikely(w->locked))
+		spin_unlock_irqrestore(&w->cache->cache_lock, w->flags);
+	rcu_read_unlock();
 }
 
 struct cache_tag *invs_walk_next(struct invs *invs, struct cache_tag *tag)
@@ -119,9 +139,11 @@ struct cache_tag *invs_walk_next(struct invs *invs, struct cache_tag *tag)
 
 bool invs_sync_map(struct dmar_domain *domain)
 {
-	struct invs *invs = invs_walk_begin(domain);
-	bool needed = invs && READ_ONCE(invs->sync_map);
+	struct invs_walk w;
+	bool needed;
 
-	invs_walk_end();
+	invs_walk_begin(&w, domain, false);
+	needed = w.invs && READ_ONCE(w.invs->sync_map);
+	invs_walk_end(&w);
 	return needed;
 }

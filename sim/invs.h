@@ -4,7 +4,8 @@
  * lock
  *
  * What SMMUv3 has since v7.1 (facts K9), for VT-d's cache tags; kernel-patch/ has it as a patch. A tag is added
- * before the device can walk the page tables, and given up when it cannot any more.
+ * before the device can walk the page tables, and given up when it cannot any more. Device TLBs are invalidated
+ * under cache_lock, as SMMUv3 takes an rwlock for them: a device that has been detached does not answer any more.
  */
 #ifndef SIMBENCH_INVS_H
 #define SIMBENCH_INVS_H
@@ -16,6 +17,7 @@ struct invs {
 	struct rcu_head rcu;
 	uint32_t count;
 	bool sync_map;		 /* a unit among them needs something after a map */
+	bool devtlbs;		 /* a device TLB is among them */
 	struct cache_tag tags[]; /* in attach order; one without users has been given up */
 };
 
@@ -37,20 +39,24 @@ int invs_add(struct dmar_domain *domain, uint16_t did, struct device *dev, uint3
 void invs_del(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
 	      enum cache_tag_type type);
 
+struct invs_walk {
+	struct domain_cache *cache;
+	struct invs *invs; /* NULL when there has never been a tag */
+	bool locked;
+	unsigned long flags;
+};
+
 /**
  * invs_walk_begin - begin to walk a domain's tags, after its page table has been changed
- *
- * Between this and invs_walk_end() the array stays. Returns NULL when there has never been a tag.
+ * @w: to fill in; until invs_walk_end() the array stays
+ * @domain: domain
+ * @devtlbs: device TLBs are to be invalidated too
  */
-struct invs *invs_walk_begin(struct dmar_domain *domain);
+void invs_walk_begin(struct invs_walk *w, struct dmar_domain *domain, bool devtlbs);
+void invs_walk_end(struct invs_walk *w);
 
 /* The first tag with users behind @tag, which is NULL at the beginning; NULL: there is none. */
 struct cache_tag *invs_walk_next(struct invs *invs, struct cache_tag *tag);
-
-static inline void invs_walk_end(void)
-{
-	rcu_read_unlock();
-}
 
 /* Whether a map that has just written its entries has to be followed by cache_tag_flush_range_np(). */
 bool invs_sync_map(struct dmar_domain *domain);
