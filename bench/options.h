@@ -71,6 +71,7 @@ CONFIG_ENUM(explore_memory, MEMORY_LIST)
 #define OPTION_ENUM_POLICY enum policy
 #define OPTION_ENUM_STAGE enum stage
 #define OPTION_ENUM_INVALIDATION enum invalidation
+#define OPTION_ENUM_ORACLE enum oracle_mode
 #define OPTION_ENUM_RW enum rw
 #define OPTION_ENUM_LOCK enum lock_kind
 #define OPTION_ENUM_LAYOUT enum layout

@@ -126,8 +126,8 @@ static int check_registers(const struct options *o, struct options_error *err)
 /* Without translation there is no domain to map into. A file may say more than one run of several uses. */
 static int check_passthrough(const struct options *o, struct options_error *err)
 {
-	static const enum option_id unused[] = { OPTION_cm,	      OPTION_rwbf, OPTION_ats,	 OPTION_stage,
-						 OPTION_invalidation, OPTION_lock, OPTION_layout };
+	static const enum option_id unused[] = { OPTION_cm,	      OPTION_rwbf, OPTION_ats,	  OPTION_stage,
+						 OPTION_invalidation, OPTION_lock, OPTION_layout, OPTION_oracle };
 
 	for (size_t i = 0; i < sizeof(unused) / sizeof(unused[0]); i++) {
 		if (options_given(o, unused[i]))
@@ -210,6 +210,10 @@ static int check_engine(const struct options *o, struct options_error *err)
 			return refuse(o, native_only[i], err, "does nothing without engine=native (engine is %s)",
 				      engine_kind_name(o->engine));
 	}
+	if (o->engine == ENGINE_NATIVE && o->scope & S_RUN && options_given(o, OPTION_oracle))
+		return refuse(o, OPTION_oracle, err,
+			      "does nothing with engine=native, where nothing translates (engine is from %s)",
+			      options_origin(o, OPTION_engine));
 	if (o->engine == ENGINE_NATIVE && o->explain)
 		return refuse(o, OPTION_explain, err, "needs engine=virtual: only there can a cost be taken away");
 	return 0;

@@ -301,6 +301,29 @@ static json_t *iotlb(const struct host_result *r)
 	return object;
 }
 
+static json_t *stale_window(const struct oracle_stats *o)
+{
+	json_t *object = json_object();
+
+	put(&object, "count", number(o->windows));
+	put(&object, "mean", mean_ns(o->window_sum_ps, o->windows));
+	put(&object, "max", ns(o->window_max_ps));
+	return object;
+}
+
+/* Strict unmaps leave no window. */
+static json_t *oracle(const struct run *run)
+{
+	const struct oracle_stats *o = &run->total.oracle;
+	json_t *object = json_object();
+
+	put(&object, "maps", number(o->maps));
+	put(&object, "unmaps", number(o->unmaps));
+	put(&object, "dmas", number(o->dmas));
+	put(&object, "stale_window_ns", run->scenario->params.domain.lazy ? stale_window(o) : json_null());
+	return object;
+}
+
 static json_t *device(const struct run *run, uint32_t i)
 {
 	const struct host_device_result *d = &run->total.devices[i];
@@ -418,6 +441,7 @@ static void put_measured(json_t **object, const struct run *run, uint32_t lock_c
 	put(object, "units", native ? json_null() : units(r));
 	put(object, "iotlb", native ? json_null() : iotlb(r));
 	put(object, "dma_faults", native ? json_null() : number(r->dma_faults));
+	put(object, "oracle", native || run->scenario->params.sim.oracle == ORACLE_OFF ? json_null() : oracle(run));
 	put(object, "locks",
 	    native && !run->scenario->options.lock_stat ? json_null() : array_of(run, locks, lock));
 	put(object, "locks_left_out",
@@ -484,19 +508,8 @@ json_t *report_json_point(const struct run *run)
 static void put_not_measured(json_t **object)
 {
 	static const char *const keys[] = {
-		"throughput_mib_s",
-		"iops",
-		"latency_ns",
-		"cpus",
-		"per_io",
-		"map_call",
-		"units",
-		"iotlb",
-		"dma_faults",
-		"devices",
-		"locks",
-		"locks_left_out",
-		"lines",
+		"throughput_mib_s", "iops",   "latency_ns", "cpus",  "per_io",	       "map_call", "units", "iotlb",
+		"dma_faults",	    "oracle", "devices",    "locks", "locks_left_out", "lines",
 	};
 	size_t i;
 

@@ -612,6 +612,25 @@ static void print_calls(const struct text *t)
 		fprintf(t->f, "  %9.4f  %s\n", report_ratio(r->calls[fn], r->ios), function_names[fn]);
 }
 
+static void print_oracle(const struct text *t)
+{
+	const struct oracle_stats *o = &t->run->total.oracle;
+	enum oracle_mode mode = t->run->scenario->params.sim.oracle;
+	cell_t mean, max;
+
+	if (mode == ORACLE_OFF)
+		return;
+	fprintf(t->f, "\n  oracle (%s): %llu maps, %llu unmaps and %llu DMAs of a page as promised\n",
+		mode == ORACLE_SAMPLE ? "one page in 16" : "every page", (unsigned long long)o->maps,
+		(unsigned long long)o->unmaps, (unsigned long long)o->dmas);
+	if (o->windows)
+		fprintf(t->f,
+			"  stale window: mean %s, max %s from an unmap's return to the invalidation that "
+			"covers it (%llu pages)\n",
+			time_cell(mean, report_ratio(o->window_sum_ps, o->windows)),
+			time_cell(max, (double)o->window_max_ps), (unsigned long long)o->windows);
+}
+
 /* What a native run does not show, and why. */
 static void print_native_limits(const struct text *t)
 {
@@ -655,6 +674,7 @@ int report_text(FILE *f, const struct run *run, const struct runner *runner, boo
 		print_lines(&t);
 		print_map_call(&t);
 		print_calls(&t);
+		print_oracle(&t);
 		print_origin(&t);
 	}
 	return fflush(f) || ferror(f) ? -EIO : 0;

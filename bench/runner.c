@@ -180,6 +180,16 @@ static void add_lines(struct host_result *to, const struct host_result *from)
 	}
 }
 
+static void add_oracle(struct oracle_stats *to, const struct oracle_stats *from)
+{
+	to->maps += from->maps;
+	to->unmaps += from->unmaps;
+	to->dmas += from->dmas;
+	to->windows += from->windows;
+	to->window_sum_ps += from->window_sum_ps;
+	to->window_max_ps = max_u64(to->window_max_ps, from->window_max_ps);
+}
+
 static void add_counters(struct host_result *to, const struct host_result *from)
 {
 	uint32_t i;
@@ -214,6 +224,7 @@ static void add_counters(struct host_result *to, const struct host_result *from)
 	to->write_buffer_flushes += from->write_buffer_flushes;
 	to->iotlb_invalidations += from->iotlb_invalidations;
 	to->devtlb_invalidations += from->devtlb_invalidations;
+	add_oracle(&to->oracle, &from->oracle);
 	to->submitted += from->submitted;
 	to->completed += from->completed;
 	to->inflight_end += from->inflight_end;

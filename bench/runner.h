@@ -13,7 +13,7 @@
 struct run_rep {
 	uint64_t seed;
 	int ret; /* of host_run() */
-	char err[256];
+	char err[ORACLE_TEXT_SIZE];
 	struct host_result result;
 };
 

@@ -188,6 +188,8 @@ static void fill_params(struct scenario *s)
 	p->iotlb_entries = (uint32_t)o->iotlb_entries;
 	p->lock_stat = o->lock_stat;
 	p->sim = scenario_sim_params(o, o->seed);
+	/* What is not translated breaks no promise. */
+	p->sim.oracle = o->policy == POLICY_PT ? ORACLE_OFF : o->oracle;
 }
 
 int scenario_init(struct scenario *s, const struct options *o, struct options_error *err)

@@ -48,7 +48,7 @@
 	X(ATTACH_TAGS_FIRST,                                                                   \
 	  "tags-first") /* cache tags, then the flag, then a write-buffer flush, then the entry */
 
-/* Mistakes that the explorer has to find, one for each of its rules (docs/races.md). */
+/* Mistakes that the explorer has to find, one for each of its rules, and a run's oracle some (docs/races.md). */
 #define PLANTED_BUG_LIST(X)                                                                                \
 	X(BUG_NONE, "none")                                                                                \
 	X(BUG_NO_SYNC_MAP, "no-sync-map")	      /* M1: a map does not invalidate */                  \
@@ -58,6 +58,12 @@
 	X(BUG_FREE_INVS_EARLY, "free-invs-early")     /* M4: invs frees an array that is being walked */   \
 	X(BUG_LOCK_ORDER, "lock-order")		      /* M5: two locks, taken either way round */          \
 	X(BUG_LEAK_TAG, "leak-tag")		      /* M6: a tag that is not needed is not freed */
+
+/* Of which pages a run checks every DMA against what software has promised (sim/oracle.h). */
+#define ORACLE_LIST(X)                                  \
+	X(ORACLE_OFF, "off")                            \
+	X(ORACLE_SAMPLE, "sample") /* one page in 16 */ \
+	X(ORACLE_FULL, "full")
 
 /* fio's rw. */
 #define RW_LIST(X)                   \
@@ -115,6 +121,7 @@ CONFIG_ENUM(engine_kind, ENGINE_LIST)
 CONFIG_ENUM(attach_order, ATTACH_ORDER_LIST)
 CONFIG_ENUM(planted_bug, PLANTED_BUG_LIST)
 CONFIG_ENUM(policy, POLICY_LIST)
+CONFIG_ENUM(oracle_mode, ORACLE_LIST)
 CONFIG_ENUM(bridge_place, BRIDGE_LIST)
 CONFIG_ENUM(unit_place, PLACE_LIST)
 CONFIG_ENUM(stage, STAGE_LIST)

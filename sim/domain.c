@@ -651,7 +651,8 @@ static int map_pages(struct dmar_domain *domain, uint64_t iova, const uint64_t *
 		ret = intel_iommu_map(domain, iova + i * PAGE_SIZE, phys[i], run * PAGE_SIZE, prot);
 	}
 	if (!ret) {
-		intel_iommu_iotlb_sync_map(domain, iova, count * PAGE_SIZE);
+		if (likely(domain->config->bug != BUG_NO_SYNC_MAP))
+			intel_iommu_iotlb_sync_map(domain, iova, count * PAGE_SIZE);
 		return 0;
 	}
 	if (is_halfway_error(ret))
@@ -749,6 +750,8 @@ uint64_t dma_map_single(struct device *dev, uint64_t phys, uint64_t size, enum d
 	map_call_begin();
 	addr = __dma_map_single(dev, phys, size, dir);
 	map_call_end();
+	if (addr)
+		oracle_map(device_rid(&dev->info), addr, NULL, phys, size >> PAGE_SHIFT);
 	return addr;
 }
 
@@ -785,6 +788,8 @@ uint64_t dma_map_pages(struct device *dev, const uint64_t *phys, unsigned int co
 	map_call_begin();
 	addr = __dma_map_pages(dev, phys, count, dir);
 	map_call_end();
+	if (addr)
+		oracle_map(device_rid(&dev->info), addr, phys, 0, count);
 	return addr;
 }
 
@@ -794,6 +799,7 @@ void dma_unmap_pages(struct device *dev, uint64_t addr, unsigned int count)
 	struct iotlb_gather gather = { .start = UINT64_MAX };
 	struct iommu_dma_cookie *cookie;
 	uint64_t size = (uint64_t)count << PAGE_SHIFT, unmapped, pfn, phys;
+	uint16_t rid = device_rid(&dev->info);
 
 	count_call(FN_dma_unmap);
 	compute(COST_DMA_UNMAP_ENTRY);
@@ -805,12 +811,17 @@ void dma_unmap_pages(struct device *dev, uint64_t addr, unsigned int count)
 	assert(phys);
 	pfn = iova_pfn(&cookie->iovad, addr);
 	gather.queued = READ_ONCE(cookie->fq_domain) != NULL;
+	oracle_unmap(rid, addr, count, ORACLE_BEGINS);
 	unmapped = __iommu_unmap(domain, addr, size, &gather);
 	assert(unmapped == size);
+	oracle_unmap(rid, addr, count, ORACLE_CLEARED);
 	if (gather.queued) {
 		queue_iova(cookie, pfn, count, &gather.freelist);
+		oracle_unmap(rid, addr, count, ORACLE_LAZY);
 	} else {
 		iotlb_sync(domain, &gather);
+		/* Before anybody else can get the address. */
+		oracle_unmap(rid, addr, count, ORACLE_STRICT);
 		free_iova_fast(&cookie->iovad, pfn, count);
 	}
 	compute(COST_DMA_UNMAP_EXIT);
@@ -819,9 +830,12 @@ void dma_unmap_pages(struct device *dev, uint64_t addr, unsigned int count)
 uint64_t dma_map_coherent(struct device *dev, void *p, size_t size)
 {
 	struct dmar_domain *domain = iommu_get_dma_domain(dev);
-	uint64_t bytes = (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+	uint64_t bytes = (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), phys = virt_to_phys(p), addr;
 
 	if (!domain)
-		return virt_to_phys(p);
-	return map_contiguous(dev, domain, virt_to_phys(p), bytes, dma_prot(DMA_BIDIRECTIONAL));
+		return phys;
+	addr = map_contiguous(dev, domain, phys, bytes, dma_prot(DMA_BIDIRECTIONAL));
+	if (addr)
+		oracle_map(device_rid(&dev->info), addr, NULL, phys, bytes >> PAGE_SHIFT);
+	return addr;
 }

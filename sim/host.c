@@ -664,6 +664,8 @@ static int run_on_machine(struct host *h)
 		ret = collect(h);
 	/* Nothing else may run while the domains go. */
 	machine_quiesce(h->machine);
+	if (ret == -EIO && machine_violation(h->machine))
+		snprintf(h->err, h->err_size, "%s", machine_violation(h->machine));
 	torn = machine_call(h->machine, 0, host_teardown, h);
 	return ret ? ret : torn;
 }

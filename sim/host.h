@@ -12,6 +12,7 @@
 #include "sim/exec/params.h"
 #include "sim/histogram.h"
 #include "sim/nvme_params.h"
+#include "sim/oracle.h"
 #include "sim/vtd_timing.h"
 
 struct topology;
@@ -90,6 +91,7 @@ struct host_result {
 	uint64_t cpu_idle_ps, cpu_spin_ps, cpu_stall_ps; /* of all CPUs */
 	uint64_t irq_off_max_ps;
 	uint64_t dma_faults;
+	struct oracle_stats oracle;
 	uint64_t iotlb_hits, iotlb_misses;
 	uint64_t write_buffer_flushes;			    /* done by units that have a write buffer */
 	uint64_t iotlb_invalidations, devtlb_invalidations; /* descriptors that units have executed */
@@ -111,7 +113,7 @@ typedef int (*host_fn)(const struct host_params *params, struct host_result *res
  * @err_size: bytes of @err
  *
  * Returns 0; -EINVAL when a device cannot be attached; -ENOMEM; -EDEADLK when the simulation comes to a stop; -EIO
- * when a DMA faulted.
+ * when a DMA faulted or the oracle has found a violation, whose history @err then tells.
  */
 int host_run(const struct host_params *params, struct host_result *result, char *err, size_t err_size);
 

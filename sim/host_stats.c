@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/exec/machine_oracle.h"
 #include "sim/exec/machine_virtual.h"
 
 /* Lines of an object that are told apart; what is larger is an array of equals. */
@@ -20,6 +21,8 @@ void host_stats_reset(struct machine *m, uint64_t time_ps)
 		hw->iotlb_hits = hw->iotlb_misses = 0;
 		hw->write_buffer_flushes = hw->iotlb_invalidations = hw->devtlb_invalidations = 0;
 	}
+	if (m->sim.oracle)
+		m->sim.oracle->run->stats = (struct oracle_stats){ 0 };
 	sim_reset_stats(&m->sim, time_ps);
 }
 
@@ -153,6 +156,8 @@ int host_stats_collect(const struct machine *m, struct host_result *r)
 
 	collect_units(m, r);
 	r->events = m->sim.engine.dispatched;
+	if (m->sim.oracle)
+		r->oracle = m->sim.oracle->run->stats;
 	collect_cpus(&m->sim, r);
 	ret = collect_locks(&m->sim, r);
 	return ret ? ret : collect_lines(&m->sim, r);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/exec/machine_oracle.h"
 #include "sim/platform/model/platform.h"
 
 #define PS_PER_S 1000000000000ULL
@@ -58,6 +59,17 @@ static void cmd_put(struct nvme_device *d, struct nvme_cmd_state *cmd)
 	d->free = cmd;
 }
 
+/* Every DMA goes through here. */
+static enum vtd_fault_reason translate(struct nvme_device *d, uint64_t addr, bool write, uint64_t *time_ps,
+				       uint64_t *phys)
+{
+	enum vtd_fault_reason fault = vtd_translate(&d->requester, addr, write, time_ps, phys);
+
+	if (unlikely(d->sim->oracle != NULL))
+		machine_oracle_dma(d->sim, &d->requester, addr, fault == VTD_FAULT_NONE, *phys, *time_ps);
+	return fault;
+}
+
 /*
  * Reads driver memory by DMA; NULL when the request faults. The request reaches memory at *@time_ps, which moves on
  * to when the data is at the device.
@@ -67,7 +79,7 @@ static const void *dma_read(struct nvme_device *d, uint64_t addr, size_t size, u
 	uint64_t phys;
 	const void *p;
 
-	if (vtd_translate(&d->requester, addr, false, time_ps, &phys) != VTD_FAULT_NONE)
+	if (translate(d, addr, false, time_ps, &phys) != VTD_FAULT_NONE)
 		return NULL;
 	p = region_virt(&d->sim->region, phys);
 	*time_ps = coh_agent_read(d->sim, d->agent, p, size, *time_ps) + d->params.pcie_ps;
@@ -166,7 +178,7 @@ static uint64_t translate_pages(struct nvme_device *d, const struct nvme_cmd_sta
 	for (i = 0; i < cmd->pages; i++) {
 		uint64_t t = time_ps, phys;
 
-		vtd_translate(&d->requester, cmd->page[i], !cmd->write, &t, &phys);
+		translate(d, cmd->page[i], !cmd->write, &t, &phys);
 		done = later(done, t);
 	}
 	return done;
@@ -200,8 +212,7 @@ static void post_completion(struct nvme_device *d, const struct nvme_cmd_state *
 	struct nvme_completion *cqe;
 	uint64_t phys;
 
-	if (vtd_translate(&d->requester, q->cq_addr + q->cq_tail * sizeof(*cqe), true, &time_ps, &phys) !=
-	    VTD_FAULT_NONE)
+	if (translate(d, q->cq_addr + q->cq_tail * sizeof(*cqe), true, &time_ps, &phys) != VTD_FAULT_NONE)
 		return;
 	cqe = region_virt(&d->sim->region, phys);
 	time_ps = coh_agent_write(d->sim, d->agent, cqe, sizeof(*cqe), time_ps);

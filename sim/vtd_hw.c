@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/exec/machine_oracle.h"
 #include "sim/platform/model/platform.h"
 
 #define IOTLB_WAYS 4
@@ -125,6 +126,7 @@ struct walk_read {
 	struct vtd_hw *hw;
 	uint64_t time_ps;
 	bool cached; /* the entry comes from the paging-structure cache, unless it is the last one */
+	bool peek;   /* without a trace */
 	uint64_t last_pa;
 };
 
@@ -145,9 +147,9 @@ static uint64_t walk_read64(void *ctx, uint64_t pa)
 	const uint64_t *p = mem64(w->hw, pa);
 
 	w->last_pa = pa;
-	if (!w->cached)
+	if (!w->cached && !w->peek)
 		coh_agent_read(w->hw->sim, w->hw->agent, p, sizeof(*p), w->time_ps);
-	if (cap_rwbf(w->hw->cap)) {
+	if (cap_rwbf(w->hw->cap) && !w->peek) {
 		note_unit(w->hw, UNIT_BUFFER, ACCESS_LOAD);
 		note_buffered(w->hw, p, ACCESS_LOAD);
 	}
@@ -155,7 +157,7 @@ static uint64_t walk_read64(void *ctx, uint64_t pa)
 }
 
 /* Entries live in sets by page frame; large pages by their first one. */
-static struct iotlb_entry *iotlb_set(struct vtd_hw *hw, uint64_t pfn)
+static struct iotlb_entry *iotlb_set(const struct vtd_hw *hw, uint64_t pfn)
 {
 	return &hw->iotlb[(pfn ^ pfn >> 9) % hw->iotlb_sets * IOTLB_WAYS];
 }
@@ -163,7 +165,7 @@ static struct iotlb_entry *iotlb_set(struct vtd_hw *hw, uint64_t pfn)
 static const uint8_t page_orders[] = { 0, PAGE_ORDER_2M, PAGE_ORDER_1G };
 
 /* The entry for @pfn among the pages of one size. */
-static struct iotlb_entry *iotlb_find_order(struct vtd_hw *hw, uint16_t did, uint64_t pfn, uint8_t order)
+static struct iotlb_entry *iotlb_find_order(const struct vtd_hw *hw, uint16_t did, uint64_t pfn, uint8_t order)
 {
 	uint64_t first = pfn & ~((1ULL << order) - 1);
 	struct iotlb_entry *set = iotlb_set(hw, first);
@@ -175,7 +177,7 @@ static struct iotlb_entry *iotlb_find_order(struct vtd_hw *hw, uint16_t did, uin
 	return NULL;
 }
 
-static struct iotlb_entry *iotlb_find(struct vtd_hw *hw, uint16_t did, uint64_t pfn)
+static struct iotlb_entry *iotlb_find(const struct vtd_hw *hw, uint16_t did, uint64_t pfn)
 {
 	struct iotlb_entry *e = NULL;
 	unsigned int i;
@@ -219,7 +221,8 @@ static bool in_range(const struct iotlb_entry *e, uint64_t pfn, unsigned int ord
 }
 
 /* @order EVERYTHING: the whole domain; @did negative: all domains. @leaves_only is the invalidation hint. */
-static void iotlb_invalidate(struct vtd_hw *hw, int did, uint64_t pfn, unsigned int order, bool leaves_only)
+static void iotlb_invalidate(struct vtd_hw *hw, int did, uint64_t pfn, unsigned int order, bool leaves_only,
+			     uint64_t time_ps)
 {
 	uint32_t i, count = hw->iotlb_sets * IOTLB_WAYS;
 
@@ -233,6 +236,8 @@ static void iotlb_invalidate(struct vtd_hw *hw, int did, uint64_t pfn, unsigned 
 				e->valid = false;
 		}
 	}
+	if (unlikely(hw->sim->oracle != NULL))
+		machine_oracle_iotlb_invalidated(hw, did, pfn, order, time_ps);
 	if (leaves_only)
 		return;
 	for (i = 0; i < VTD_PSC_SIZE; i++) {
@@ -246,7 +251,7 @@ static void iotlb_invalidate(struct vtd_hw *hw, int did, uint64_t pfn, unsigned 
 	}
 }
 
-static void dev_tlb_invalidate(struct vtd_hw *hw, const struct qi_dev_iotlb_fields *f)
+static void dev_tlb_invalidate(struct vtd_hw *hw, const struct qi_dev_iotlb_fields *f, uint64_t time_ps)
 {
 	struct vtd_requester *r;
 	unsigned int i;
@@ -257,6 +262,8 @@ static void dev_tlb_invalidate(struct vtd_hw *hw, const struct qi_dev_iotlb_fiel
 		for (i = 0; i < DEV_TLB_ENTRIES; i++)
 			if (r->dev_tlb[i].valid && in_range(&r->dev_tlb[i], f->addr >> PAGE_SHIFT, f->order))
 				r->dev_tlb[i].valid = false;
+		if (unlikely(hw->sim->oracle != NULL))
+			machine_oracle_dev_tlb_invalidated(r, f->addr >> PAGE_SHIFT, f->order, time_ps);
 	}
 }
 
@@ -352,24 +359,24 @@ static void qi_execute_wait(struct vtd_hw *hw, const struct qi_desc *desc, uint6
 	*status = f.status_data;
 }
 
-static void qi_execute_iotlb(struct vtd_hw *hw, const struct qi_desc *desc)
+static void qi_execute_iotlb(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t time_ps)
 {
 	struct qi_iotlb_fields f = qi_decode_iotlb(desc);
 
 	if (f.gran == QI_GRAN_PAGE)
-		iotlb_invalidate(hw, f.did, f.addr >> PAGE_SHIFT, f.am, f.ih);
+		iotlb_invalidate(hw, f.did, f.addr >> PAGE_SHIFT, f.am, f.ih, time_ps);
 	else
-		iotlb_invalidate(hw, f.gran == QI_GRAN_GLOBAL ? -1 : f.did, 0, EVERYTHING, false);
+		iotlb_invalidate(hw, f.gran == QI_GRAN_GLOBAL ? -1 : f.did, 0, EVERYTHING, false, time_ps);
 }
 
-static void qi_execute_piotlb(struct vtd_hw *hw, const struct qi_desc *desc)
+static void qi_execute_piotlb(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t time_ps)
 {
 	struct qi_piotlb_fields f = qi_decode_piotlb(desc);
 
 	if (f.gran == QI_GRAN_PSI_PASID)
-		iotlb_invalidate(hw, f.did, f.addr >> PAGE_SHIFT, f.am, f.ih);
+		iotlb_invalidate(hw, f.did, f.addr >> PAGE_SHIFT, f.am, f.ih, time_ps);
 	else
-		iotlb_invalidate(hw, f.did, 0, EVERYTHING, false);
+		iotlb_invalidate(hw, f.did, 0, EVERYTHING, false, time_ps);
 }
 
 /* With RWBF=1 an invalidation of what the unit has cached of the structures in memory begins with a flush (6.8). */
@@ -407,21 +414,21 @@ static void qi_execute(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t t
 		break;
 	case QI_IOTLB_TYPE:
 		hw->iotlb_invalidations++;
-		qi_execute_iotlb(hw, desc);
+		qi_execute_iotlb(hw, desc, time_ps);
 		break;
 	case QI_EIOTLB_TYPE:
 		hw->iotlb_invalidations++;
-		qi_execute_piotlb(hw, desc);
+		qi_execute_piotlb(hw, desc, time_ps);
 		break;
 	case QI_DIOTLB_TYPE:
 		hw->devtlb_invalidations++;
 		dev = qi_decode_dev_iotlb(desc);
-		dev_tlb_invalidate(hw, &dev);
+		dev_tlb_invalidate(hw, &dev, time_ps);
 		break;
 	case QI_DEIOTLB_TYPE:
 		hw->devtlb_invalidations++;
 		dev = qi_decode_dev_iotlb_pasid(desc);
-		dev_tlb_invalidate(hw, &dev);
+		dev_tlb_invalidate(hw, &dev, time_ps);
 		break;
 	case QI_IWD_TYPE:
 		qi_execute_wait(hw, desc, time_ps);
@@ -665,7 +672,7 @@ static enum vtd_fault_reason scalable_context(struct vtd_requester *r, struct wa
 
 static enum vtd_fault_reason look_up_context(struct vtd_requester *r, uint64_t *time_ps)
 {
-	struct walk_read w = { r->hw, *time_ps, false, 0 };
+	struct walk_read w = { .hw = r->hw, .time_ps = *time_ps };
 	bool scalable = r->hw->rtaddr & DMA_RTADDR_SMT;
 	enum vtd_fault_reason fault;
 
@@ -695,7 +702,7 @@ static enum walk_result walk(struct vtd_requester *r, uint64_t iova, bool write,
 	uint64_t iova_2m = iova >> (PAGE_SHIFT + PAGE_ORDER_2M);
 	struct psc_entry *psc = &hw->psc[(iova_2m ^ r->did) % VTD_PSC_SIZE];
 	bool hit = psc->valid && psc->did == r->did && psc->iova_2m == iova_2m;
-	struct walk_read w = { hw, *time_ps, hit, 0 };
+	struct walk_read w = { .hw = hw, .time_ps = *time_ps, .cached = hit };
 	enum walk_result result;
 
 	result = vtd_walk(r->root, r->levels, r->first_stage, hw->cap, hw->ecap, iova, write, walk_read64, &w, out);
@@ -813,4 +820,53 @@ enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool
 		engine_post(&r->hw->sim->engine, *time_ps, &r->hw->step, 0);
 	}
 	return fault;
+}
+
+/* @r's context as the unit has it or would read it, into @r itself: a copy. */
+static bool peek_context(struct vtd_requester *r)
+{
+	struct walk_read w = { .hw = r->hw, .peek = true };
+
+	if (r->cached)
+		return true;
+	if (r->absent)
+		return false;
+	return (r->hw->rtaddr & DMA_RTADDR_SMT ? scalable_context(r, &w) : legacy_context(r, &w)) == VTD_FAULT_NONE;
+}
+
+int vtd_domain_id(const struct vtd_requester *r)
+{
+	struct vtd_requester copy = *r;
+
+	return peek_context(&copy) ? copy.did : -1;
+}
+
+static bool would_walk(const struct vtd_requester *r, uint64_t iova, bool write)
+{
+	struct walk_read w = { .hw = r->hw, .peek = true };
+	struct vtd_translation t;
+
+	return vtd_walk(r->root, r->levels, r->first_stage, r->hw->cap, r->hw->ecap, iova, write, walk_read64, &w,
+			&t) == WALK_OK;
+}
+
+bool vtd_would_translate(const struct vtd_requester *r, uint64_t iova)
+{
+	struct vtd_requester copy = *r;
+	uint64_t pfn = iova >> PAGE_SHIFT;
+	const struct iotlb_entry *e;
+
+	if (!(r->hw->gsts & DMA_GSTS_TES))
+		return true;
+	if (!peek_context(&copy))
+		return false;
+	if (copy.pass_through)
+		return true;
+	e = r->dev_tlb ? &r->dev_tlb[pfn % DEV_TLB_ENTRIES] : NULL;
+	if (e && e->valid && e->iova_pfn == pfn)
+		return true;
+	e = iotlb_find(r->hw, copy.did, pfn);
+	if (e)
+		return !e->absent;
+	return would_walk(&copy, iova, false) || would_walk(&copy, iova, true);
 }

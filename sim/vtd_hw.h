@@ -69,6 +69,7 @@ struct vtd_hw {
 	uint32_t iotlb_next_way;
 	struct psc_entry psc[VTD_PSC_SIZE];
 	struct vtd_requester *requesters;
+	uint32_t number; /* for messages */
 	uint64_t descriptors;
 	/* measured */
 	uint64_t iotlb_hits, iotlb_misses;
@@ -81,6 +82,7 @@ struct vtd_requester {
 	struct vtd_requester *next;
 	struct vtd_hw *hw;
 	uint16_t rid;
+	struct oracle_device_watch *watch; /* the oracle's; may be NULL */
 	/* context cache */
 	bool cached;
 	bool absent; /* with caching mode: that there is no entry */
@@ -134,6 +136,18 @@ void vtd_requester_destroy(struct vtd_requester *r);
  */
 enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
 				    uint64_t *phys);
+
+/**
+ * vtd_would_translate - whether a request to read or write would be let through now
+ * @r: device
+ * @iova: address
+ *
+ * For the oracle: nothing changes, no time passes, and no simulated memory is charged for being read.
+ */
+bool vtd_would_translate(const struct vtd_requester *r, uint64_t iova);
+
+/* The domain id that a device's requests have now, read in the same way; negative: they are blocked. */
+int vtd_domain_id(const struct vtd_requester *r);
 
 /**
  * vtd_store_buffered - a CPU is about to store to memory that walkers may read

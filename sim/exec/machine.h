@@ -76,6 +76,9 @@ struct machine_timer {
 /* @t lives until it has fired or the machine is destroyed. Returns 0 or -ENOMEM. */
 int machine_at(struct machine *m, uint64_t delay_ps, struct machine_timer *t);
 
+/* What the oracle found and ended the run for; NULL: nothing. */
+const char *machine_violation(const struct machine *m);
+
 /* Calls of a counted function so far, by all CPUs. */
 uint64_t machine_calls(const struct machine *m, enum fn_id fn);
 

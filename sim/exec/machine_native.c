@@ -141,6 +141,12 @@ void machine_quiesce(struct machine *m)
 	}
 }
 
+const char *machine_violation(const struct machine *m)
+{
+	(void)m;
+	return NULL;
+}
+
 uint64_t machine_calls(const struct machine *m, enum fn_id fn)
 {
 	uint64_t calls = 0;

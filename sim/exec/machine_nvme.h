@@ -13,7 +13,7 @@ struct nvme_queue;
 
 struct machine_nvme_config {
 	uint32_t package;      /* where its bridge is attached */
-	uint32_t bridge;       /* devices that give the same number share its link */
+	uint32_t bridge;       /* devices that give the same number share its link and their domain */
 	uint64_t bridge_mib_s; /* bandwidth of the link, at least 1 */
 	uint32_t unit;	       /* its VT-d unit, in the order of machine_add_unit() */
 	uint16_t rid;

@@ -4,6 +4,7 @@
  */
 #include "sim/exec/machine_nvme.h"
 
+#include "sim/exec/machine_oracle.h"
 #include "sim/exec/machine_virtual.h"
 #include "sim/nvme_model.h"
 #include "sim/platform/model/platform.h"
@@ -54,6 +55,8 @@ struct machine_nvme *machine_add_nvme(struct machine *m, const struct machine_nv
 	m->nvmes = d;
 	if (nvme_device_init(&d->device, &m->sim, config->package, bridge, m->units[config->unit], config->rid,
 			     config->ats, &config->nvme, config->queue_count, config->max_pages, config->seed))
+		return NULL;
+	if (m->sim.oracle && machine_oracle_add_device(m->sim.oracle, &d->device.requester, config->bridge))
 		return NULL;
 	return d;
 }

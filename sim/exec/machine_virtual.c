@@ -4,6 +4,7 @@
  */
 #include "sim/exec/machine_virtual.h"
 
+#include "sim/exec/machine_oracle.h"
 #include "sim/platform/model/platform.h"
 
 /* A machine_timer's event. */
@@ -38,7 +39,9 @@ int machine_create(const struct topology *topology, const uint32_t *pus, uint32_
 	}
 	m->timers_tail = &m->timers;
 	m->starts = calloc(cpu_count, sizeof(*m->starts));
-	if (!m->starts) {
+	if (params->oracle != ORACLE_OFF)
+		m->sim.oracle = machine_oracle_create(params->oracle);
+	if (!m->starts || (params->oracle != ORACLE_OFF && !m->sim.oracle)) {
 		machine_destroy(m);
 		return -ENOMEM;
 	}
@@ -63,6 +66,7 @@ void machine_destroy(struct machine *m)
 		free(t);
 	}
 	free(m->starts);
+	machine_oracle_destroy(m->sim.oracle);
 	sim_destroy(&m->sim);
 	free(m);
 }
@@ -80,6 +84,7 @@ struct mmio_device *machine_add_unit(struct machine *m, uint32_t package, uint64
 		free(hw);
 		return NULL;
 	}
+	hw->number = m->unit_count;
 	m->units[m->unit_count++] = hw;
 	return &hw->mmio;
 }
@@ -191,6 +196,11 @@ void machine_stop(struct machine *m)
 void machine_quiesce(struct machine *m)
 {
 	engine_clear(&m->sim.engine);
+}
+
+const char *machine_violation(const struct machine *m)
+{
+	return m->sim.oracle && m->sim.oracle->run->violation[0] ? m->sim.oracle->run->violation : NULL;
 }
 
 uint64_t machine_calls(const struct machine *m, enum fn_id fn)

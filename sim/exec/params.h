@@ -42,6 +42,7 @@ struct sim_params {
 	uint64_t irq_ps;	/* to enter and leave an interrupt */
 	enum lock_kind lock;
 	struct sim_without without;
+	enum oracle_mode oracle; /* virtual executor */
 	uint64_t seed;
 };
 

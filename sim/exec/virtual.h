@@ -90,7 +90,8 @@ struct lock_class {
 };
 
 struct sim {
-	struct explore *explore; /* the explorer runs it, not the clock; else NULL */
+	struct explore *explore;       /* the explorer runs it, not the clock; else NULL */
+	struct machine_oracle *oracle; /* NULL: nothing is checked */
 	struct engine engine;
 	struct region region;
 	struct sim_params params;

@@ -35,6 +35,10 @@
 
 /* Translations until one faults; 0: none does */
 static _Thread_local unsigned int fault_in;
+/* Translations until one comes out wrong; 0: none does */
+static _Thread_local unsigned int wrong_in;
+/* Pages around each DMA's that the unit looks up of its own accord */
+static _Thread_local unsigned int look_around;
 
 enum vtd_fault_reason __real_vtd_translate(struct vtd_requester *r, uint64_t iova, bool write, uint64_t *time_ps,
 					   uint64_t *phys);
@@ -46,6 +50,22 @@ enum vtd_fault_reason __wrap_vtd_translate(struct vtd_requester *r, uint64_t iov
 	if (fault_in && !--fault_in) {
 		r->dma_faults++;
 		return VTD_FAULT_READ;
+	}
+	if (look_around) {
+		uint64_t faults = r->dma_faults, now_ps, nowhere, page;
+
+		for (page = iova - (uint64_t)look_around * 4096; page <= iova + look_around * 4096; page += 4096) {
+			now_ps = *time_ps;
+			if (page != iova)
+				__real_vtd_translate(r, page, write, &now_ps, &nowhere);
+		}
+		r->dma_faults = faults;
+	}
+	if (wrong_in && !--wrong_in) {
+		enum vtd_fault_reason fault = __real_vtd_translate(r, iova, write, time_ps, phys);
+
+		*phys ^= 0x1000;
+		return fault;
 	}
 	return __real_vtd_translate(r, iova, write, time_ps, phys);
 }
@@ -775,6 +795,131 @@ static void faults(void **state)
 	fault_in = 0;
 }
 
+/* ---- the oracle ---- */
+
+/* CM=0, CM=1 or RWBF=1 */
+static const uint64_t oracle_caps[] = { 0, CAP_CM, CAP_RWBF };
+
+static struct host_params watched(struct fixture *f, enum oracle_mode mode, bool lazy, uint64_t cap)
+{
+	struct host_params p = defaults(f);
+
+	f->caps[0] = CAP_F5 | cap;
+	p.topology = &f->small;
+	p.jobs = 2;
+	p.warmup_ps = 1 * MS;
+	p.runtime_ps = 14 * MS; /* the flush queue's timer comes every 10 ms */
+	p.domain.lazy = lazy;
+	p.sim.oracle = mode;
+	return p;
+}
+
+/* A run with the oracle is the run without it. */
+static void oracle_only_looks(void **state)
+{
+	struct fixture *f = *state;
+	struct oracle_stats sample, full;
+	struct host_result r[3];
+	unsigned int lazy, mode, cap;
+
+	for (lazy = 0; lazy < 2; lazy++) {
+		for (cap = 0; cap < (lazy ? 1 : ARRAY_SIZE(oracle_caps)); cap++) {
+			for (mode = ORACLE_OFF; mode <= ORACLE_FULL; mode++) {
+				struct host_params p = watched(f, mode, lazy, oracle_caps[cap]);
+
+				run(&p, &r[mode]);
+			}
+			sample = r[ORACLE_SAMPLE].oracle;
+			full = r[ORACLE_FULL].oracle;
+			assert_int_equal(r[ORACLE_OFF].oracle.maps, 0);
+			assert_true(full.maps > 1000 && full.unmaps > 1000 && full.dmas > 3000);
+			/* About one in 16 */
+			assert_true(sample.dmas > full.dmas / 64 && sample.dmas < full.dmas / 4);
+			if (lazy) {
+				/* A timer's period, or as long as it takes to fill a ring */
+				assert_true(full.windows > 1000 && full.window_max_ps < 15 * MS);
+				assert_true(full.window_sum_ps / full.windows > 100 * US);
+			} else {
+				assert_int_equal(full.windows, 0);
+			}
+			r[ORACLE_SAMPLE].oracle = r[ORACLE_FULL].oracle = r[ORACLE_OFF].oracle;
+			for (mode = ORACLE_SAMPLE; mode <= ORACLE_FULL; mode++)
+				assert_same(&r[ORACLE_OFF], &r[mode]);
+			for (mode = ORACLE_OFF; mode <= ORACLE_FULL; mode++)
+				host_result_free(&r[mode]);
+		}
+	}
+}
+
+static void assert_violation(const struct host_params *p, const char *rule, const char *before, const char *last)
+{
+	char err[ORACLE_TEXT_SIZE];
+	struct host_result r;
+	const char *history;
+
+	assert_int_equal(host_run(p, &r, err, sizeof(err)), -EIO);
+	assert_null(r.devices);
+	assert_ptr_equal(strstr(err, rule), err);
+	history = strstr(err, "\nhistory of IOVA 0x");
+	assert_non_null(history);
+	assert_non_null(strstr(history, before));
+	/* The history ends with what is wrong. */
+	assert_string_equal(err + strlen(err) - strlen(last), last);
+}
+
+static void oracle_finds_missing_invalidation(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int i, ats;
+
+	for (i = 0; i < ARRAY_SIZE(oracle_caps); i++) {
+		for (ats = 0; ats < 2; ats++) {
+			struct host_params p = watched(f, ORACLE_FULL, false, oracle_caps[i]);
+
+			p.ats = ats;
+			p.domain.bug = BUG_NO_SYNC_UNMAP;
+			assert_violation(&p, "M2: unmap of IOVA 0x", " unmap returns\n",
+					 "a DMA would still go through");
+		}
+	}
+}
+
+/* What the unit looks up of its own accord it may remember as absent, with CM=1: then a map has to invalidate. */
+static void oracle_finds_missing_sync_map(void **state)
+{
+	struct fixture *f = *state;
+	struct host_params p = watched(f, ORACLE_FULL, false, CAP_CM);
+	struct host_result r;
+
+	look_around = 4;
+	run(&p, &r);
+	assert_true(r.oracle.dmas > 3000);
+	host_result_free(&r);
+	p.domain.bug = BUG_NO_SYNC_MAP;
+	assert_violation(&p, "M1: a DMA of device ", " map returns\n", "DMA is blocked");
+	look_around = 0;
+	/* Devices that look up only what is mapped do not see the mistake: docs/model.md says so. */
+	run(&p, &r);
+	host_result_free(&r);
+}
+
+static void oracle_judges_every_dma(void **state)
+{
+	static const unsigned int at[] = { 1, 100, 1000, 1001, 1002 };
+	struct fixture *f = *state;
+	struct host_params p = watched(f, ORACLE_FULL, true, 0);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		fault_in = at[i];
+		assert_violation(&p, "M1: a DMA of device ", "device ", "DMA is blocked");
+		fault_in = 0;
+		wrong_in = at[i];
+		assert_violation(&p, "M1: a DMA of device ", "device ", "DMA goes through");
+		wrong_in = 0;
+	}
+}
+
 /* Units of different widths: the run either works, whatever their order, or says which device cannot be attached.
  */
 static void mixed_widths(void **state)
@@ -851,6 +996,10 @@ int main(void)
 		TEST(no_drop),
 		TEST(refused),
 		TEST(faults),
+		TEST(oracle_only_looks),
+		TEST(oracle_finds_missing_invalidation),
+		TEST(oracle_finds_missing_sync_map),
+		TEST(oracle_judges_every_dma),
 		TEST(mixed_widths),
 		TEST(deep_queue),
 	};

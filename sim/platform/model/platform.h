@@ -18,6 +18,7 @@
 
 #include "sim/exec/coherence.h"
 #include "sim/exec/explore.h"
+#include "sim/exec/machine_oracle.h"
 #include "sim/exec/virtual.h"
 #include "sim/platform/common.h"
 #include "sim/platform/mmio.h"
@@ -336,6 +337,21 @@ static inline void map_phase(enum map_part phase)
 	if (c->map.phase == MAP_OUTSIDE)
 		return;
 	map_stat_go_to(&c->map, phase, c->proc.now_ps, c->stall_ps);
+}
+
+/* ---- what the oracle is told ---- */
+
+/* A map for device @rid returns; pages as for machine_oracle_map(). */
+static inline void oracle_map(uint16_t rid, uint64_t iova, const uint64_t *phys, uint64_t paddr, uint64_t pages)
+{
+	if (unlikely(this_vcpu()->sim->oracle != NULL))
+		machine_oracle_map(rid, iova, phys, paddr, pages);
+}
+
+static inline void oracle_unmap(uint16_t rid, uint64_t iova, uint64_t pages, enum oracle_unmap stage)
+{
+	if (unlikely(this_vcpu()->sim->oracle != NULL))
+		machine_oracle_unmap(rid, iova, pages, stage);
 }
 
 /* ---- time and interrupts, for what runs above the DMA API ---- */

@@ -27,6 +27,7 @@
 #include <urcu/urcu-qsbr.h>
 
 #include "sim/exec/native.h"
+#include "sim/oracle.h"
 #include "sim/platform/common.h"
 #include "sim/platform/mmio.h"
 
@@ -218,6 +219,18 @@ static inline void map_call_end(void)
 static inline void map_phase(enum map_part phase)
 {
 	(void)phase;
+}
+
+/* ---- what the oracle is told: nothing translates here ---- */
+
+static inline void oracle_map(uint16_t rid, uint64_t iova, const uint64_t *phys, uint64_t paddr, uint64_t pages)
+{
+	(void)rid, (void)iova, (void)phys, (void)paddr, (void)pages;
+}
+
+static inline void oracle_unmap(uint16_t rid, uint64_t iova, uint64_t pages, enum oracle_unmap stage)
+{
+	(void)rid, (void)iova, (void)pages, (void)stage;
 }
 
 /* ---- time and interrupts, for what runs above the DMA API ---- */
