@@ -89,6 +89,49 @@ static const char *coverage(const struct exploration *e)
 	return e->complete ? "complete" : "bounded";
 }
 
+static const char *agent_text(const struct row *r, const struct exploration_event *e, char *buf, size_t size)
+{
+	if (e->agent >= r->scenario->race.programs)
+		return "hardware";
+	snprintf(buf, size, "CPU %u", e->agent);
+	return buf;
+}
+
+static void print_history(FILE *f, const struct row *r)
+{
+	char agent[16];
+	uint32_t i;
+
+	if (r->e.history_count)
+		fprintf(f, "    history of IOVA 0x%llx:\n", (unsigned long long)r->e.verdict.iova);
+	for (i = 0; i < r->e.history_count; i++)
+		fprintf(f, "      step %4u  %-8s  %s\n", r->e.history[i].step,
+			agent_text(r, &r->e.history[i], agent, sizeof(agent)), r->e.history[i].text);
+}
+
+static json_t *history_json(const struct row *r)
+{
+	json_t *events, *event;
+	char agent[16], iova[24];
+	uint32_t i;
+
+	if (!r->e.history_count)
+		return json_null();
+	events = json_array();
+	for (i = 0; events && i < r->e.history_count; i++) {
+		const struct exploration_event *e = &r->e.history[i];
+
+		event = json_pack("{s:I, s:s, s:s}", "step", (json_int_t)e->step, "agent",
+				  agent_text(r, e, agent, sizeof(agent)), "event", e->text);
+		if (json_array_append_new(events, event)) {
+			json_decref(events);
+			events = NULL;
+		}
+	}
+	snprintf(iova, sizeof(iova), "0x%llx", (unsigned long long)r->e.verdict.iova);
+	return events ? json_pack("{s:s, s:o}", "iova", iova, "events", events) : NULL;
+}
+
 static void print_replay(FILE *f, const struct matrix *m, const struct row *r)
 {
 	char *text = exploration_segments_text(r->e.segments, r->e.segment_count, r->e.fail_at);
@@ -97,6 +140,7 @@ static void print_replay(FILE *f, const struct matrix *m, const struct row *r)
 		r->e.verdict.what, r->scenario->name, policy_name(r->expect->policy),
 		m->options->memory == MEMORY_TSO ? " --memory tso" : "", text ? text : "");
 	free(text);
+	print_history(f, r);
 }
 
 static void print_table(FILE *f, const struct matrix *m, bool color)
@@ -132,12 +176,13 @@ static json_t *row_json(const struct matrix *m, const struct row *r)
 	char *text =
 		r->e.segments ? exploration_segments_text(r->e.segments, r->e.segment_count, r->e.fail_at) : NULL;
 	json_t *json = json_pack(
-		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:b, s:s, s:o}", "scenario", r->scenario->name,
-		"says", r->scenario->says, "policy", policy_name(r->expect->policy), "strategy",
+		"{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:b, s:s, s:o, s:o}", "scenario",
+		r->scenario->name, "says", r->scenario->says, "policy", policy_name(r->expect->policy), "strategy",
 		explore_strategy_name(m->options->strategy), "schedules", (json_int_t)r->e.schedules, "pruned",
 		(json_int_t)r->e.pruned, "steps", (json_int_t)r->e.steps, "coverage", coverage(&r->e), "verdict",
 		verdict_text(&r->e), "expected", expectation_name(r->expect->verdict), "as_expected",
-		as_expected(r), "what", r->e.verdict.what, "replay", text ? json_string(text) : json_null());
+		as_expected(r), "what", r->e.verdict.what, "replay", text ? json_string(text) : json_null(),
+		"history", history_json(r));
 
 	free(text);
 	return json;

@@ -134,6 +134,37 @@ static void minimise(struct explorer *r, struct culprit *c, const struct explore
 	}
 }
 
+/* Runs the schedule once more and keeps what it did to the address that the violation is about. */
+static void keep_history(struct explorer *r, const struct culprit *c, const struct explore_verdict *like)
+{
+	const struct explore_event *events;
+	struct culprit again;
+	uint32_t count, i;
+	bool bad;
+
+	if (!like->iova)
+		return;
+	explore_log(r->x, true);
+	bad = still_bad(r, c, like, &again);
+	explore_log(r->x, false);
+	if (!bad)
+		return;
+	free(again.segments);
+	events = explore_events(r->x, &count);
+	r->e->history = calloc(count + 1UL, sizeof(*r->e->history));
+	for (i = 0; r->e->history && i < count; i++) {
+		struct exploration_event *e = &r->e->history[r->e->history_count];
+
+		if (events[i].kind != EVENT_TEXT || !events[i].last || events[i].first > like->iova ||
+		    events[i].last < like->iova)
+			continue;
+		e->step = events[i].step;
+		e->agent = events[i].agent;
+		snprintf(e->text, sizeof(e->text), "%s", events[i].text);
+		r->e->history_count++;
+	}
+}
+
 static int keep_culprit(struct explorer *r, const struct explore_verdict *v)
 {
 	const struct explore_segment *segments;
@@ -150,7 +181,10 @@ static int keep_culprit(struct explorer *r, const struct explore_verdict *v)
 		free(c.segments);
 		c = again;
 		minimise(r, &c, v);
+	} else {
+		explore_every_access(r->x, false);
 	}
+	keep_history(r, &c, v);
 	explore_every_access(r->x, false);
 	r->e->segments = c.segments;
 	r->e->segment_count = c.count;
@@ -241,7 +275,9 @@ int exploration_run(const struct exploration_params *p, struct exploration *e)
 void exploration_free(struct exploration *e)
 {
 	free(e->segments);
+	free(e->history);
 	e->segments = NULL;
+	e->history = NULL;
 }
 
 int exploration_verdict(const struct exploration *e)

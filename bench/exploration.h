@@ -9,6 +9,13 @@
 
 #include "bench/scenarios.h"
 
+/* What has happened to an address of a device. */
+struct exploration_event {
+	uint32_t step;
+	uint8_t agent; /* below the number of programs: that CPU, else hardware */
+	char text[72];
+};
+
 struct exploration_params {
 	const struct scenario_config *scenario;
 	enum policy policy;
@@ -28,6 +35,8 @@ struct exploration {
 	struct explore_verdict verdict;	  /* the first schedule that was not clean, else a clean one's */
 	struct explore_segment *segments; /* of that schedule, minimised; NULL for none */
 	uint32_t segment_count;
+	struct exploration_event *history; /* of verdict.iova in it */
+	uint32_t history_count;
 	uint32_t fail_at; /* the allocation that failed in it, from 1 on; 0: none */
 	double wall_s;
 };

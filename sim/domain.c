@@ -799,7 +799,6 @@ void dma_unmap_pages(struct device *dev, uint64_t addr, unsigned int count)
 	struct iotlb_gather gather = { .start = UINT64_MAX };
 	struct iommu_dma_cookie *cookie;
 	uint64_t size = (uint64_t)count << PAGE_SHIFT, unmapped, pfn, phys;
-	uint16_t rid = device_rid(&dev->info);
 
 	count_call(FN_dma_unmap);
 	compute(COST_DMA_UNMAP_ENTRY);
@@ -811,17 +810,17 @@ void dma_unmap_pages(struct device *dev, uint64_t addr, unsigned int count)
 	assert(phys);
 	pfn = iova_pfn(&cookie->iovad, addr);
 	gather.queued = READ_ONCE(cookie->fq_domain) != NULL;
-	oracle_unmap(rid, addr, count, ORACLE_BEGINS);
+	oracle_unmap(device_rid(&dev->info), addr, count, ORACLE_BEGINS);
 	unmapped = __iommu_unmap(domain, addr, size, &gather);
 	assert(unmapped == size);
-	oracle_unmap(rid, addr, count, ORACLE_CLEARED);
+	oracle_unmap(device_rid(&dev->info), addr, count, ORACLE_CLEARED);
 	if (gather.queued) {
 		queue_iova(cookie, pfn, count, &gather.freelist);
-		oracle_unmap(rid, addr, count, ORACLE_LAZY);
+		oracle_unmap(device_rid(&dev->info), addr, count, ORACLE_LAZY);
 	} else {
 		iotlb_sync(domain, &gather);
 		/* Before anybody else can get the address. */
-		oracle_unmap(rid, addr, count, ORACLE_STRICT);
+		oracle_unmap(device_rid(&dev->info), addr, count, ORACLE_STRICT);
 		free_iova_fast(&cookie->iovad, pfn, count);
 	}
 	compute(COST_DMA_UNMAP_EXIT);

@@ -81,9 +81,18 @@ static int do_detach(struct race *r, uint32_t d)
 	return 0;
 }
 
+static uint64_t iova_of(const struct race *r, uint32_t page)
+{
+	return r->state.iova[page] ? r->state.iova[page] : PAGE_IOVA(page);
+}
+
+/* Of a page's history. */
+#define say_of_page(r, page, ...) \
+	explore_say_of((r)->explore, iova_of(r, page), iova_of(r, page) + PAGE_SIZE - 1, __VA_ARGS__)
+
 static void page_begins(struct race *r, const char *what, uint32_t page)
 {
-	explore_say(r->explore, "%s %c", what, (char)('a' + page));
+	say_of_page(r, page, "%s %c", what, (char)('a' + page));
 	oracle_page_begins(&r->state.oracle, page);
 	explore_note(r->explore, page_place(r, page), ACCESS_STORE);
 }
@@ -92,7 +101,7 @@ static int page_ends(struct race *r, const char *what, uint32_t page, int ret, e
 {
 	explore_touch(r->explore, page_place(r, page), ACCESS_STORE);
 	oracle_page_ends(&r->state.oracle, page, state, iova, PAGE_PHYS(page));
-	explore_say(r->explore, "%s %c returns %d", what, (char)('a' + page), ret);
+	say_of_page(r, page, "%s %c returns %d", what, (char)('a' + page), ret);
 	return ret;
 }
 
@@ -135,17 +144,15 @@ static int do_dma_unmap(struct race *r, uint32_t page)
 	return page_ends(r, "dma_unmap", page, 0, r->s->domain.lazy ? PROMISE_CHANGING : PROMISE_NO, iova);
 }
 
-static uint64_t iova_of(const struct race *r, uint32_t page)
-{
-	return r->state.iova[page] ? r->state.iova[page] : PAGE_IOVA(page);
-}
-
 static void judge(struct race *r, uint32_t d, uint32_t page, const struct oracle_look *look,
 		  enum vtd_fault_reason fault, uint64_t phys)
 {
 	char name = (char)('a' + page);
+	enum oracle_finding finding = oracle_judge(&r->state.oracle, page, d, look, fault == VTD_FAULT_NONE, phys);
 
-	switch (oracle_judge(&r->state.oracle, page, d, look, fault == VTD_FAULT_NONE, phys)) {
+	if (finding != ORACLE_FINE)
+		explore_blame(r->explore, iova_of(r, page));
+	switch (finding) {
 	case ORACLE_FINE:
 		break;
 	case ORACLE_MISSED:
@@ -174,10 +181,10 @@ static int do_dma(struct race *r, uint32_t d, uint32_t page, bool real)
 		explore_touch(r->explore, page_place(r, page), ACCESS_LOAD);
 		explore_note(r->explore, device_place(r, d), ACCESS_LOAD);
 	}
-	explore_say(r->explore, "device %u: %s %c", d, real ? "DMA to" : "unit looks up", (char)('a' + page));
+	say_of_page(r, page, "device %u: %s %c", d, real ? "DMA to" : "unit looks up", (char)('a' + page));
 	look = oracle_look(&r->state.oracle, page, d);
 	fault = vtd_translate(&r->requester[d], iova_of(r, page), true, &time_ps, &phys);
-	explore_say(r->explore, "device %u: %c %s", d, (char)('a' + page),
+	say_of_page(r, page, "device %u: %c %s", d, (char)('a' + page),
 		    fault == VTD_FAULT_NONE ? "translated" : "blocked");
 	if (real) {
 		explore_note(r->explore, page_place(r, page), ACCESS_LOAD);

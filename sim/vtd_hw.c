@@ -126,8 +126,8 @@ struct walk_read {
 	struct vtd_hw *hw;
 	uint64_t time_ps;
 	bool cached; /* the entry comes from the paging-structure cache, unless it is the last one */
-	bool peek;   /* without a trace */
 	uint64_t last_pa;
+	uint64_t (*read64)(void *ctx, uint64_t pa); /* walk_read64(), or without a trace */
 };
 
 /* What was there before the oldest store that is still in the buffer. */
@@ -147,9 +147,9 @@ static uint64_t walk_read64(void *ctx, uint64_t pa)
 	const uint64_t *p = mem64(w->hw, pa);
 
 	w->last_pa = pa;
-	if (!w->cached && !w->peek)
+	if (!w->cached)
 		coh_agent_read(w->hw->sim, w->hw->agent, p, sizeof(*p), w->time_ps);
-	if (cap_rwbf(w->hw->cap) && !w->peek) {
+	if (cap_rwbf(w->hw->cap)) {
 		note_unit(w->hw, UNIT_BUFFER, ACCESS_LOAD);
 		note_buffered(w->hw, p, ACCESS_LOAD);
 	}
@@ -436,6 +436,38 @@ static void qi_execute(struct vtd_hw *hw, const struct qi_desc *desc, uint64_t t
 	}
 }
 
+/* The addresses that a descriptor makes a unit or a device forget; everything, unless it says which. */
+static void invalidated_range(const struct qi_desc *desc, uint64_t *first, uint64_t *last)
+{
+	struct qi_dev_iotlb_fields dev;
+	struct qi_piotlb_fields piotlb;
+	struct qi_iotlb_fields iotlb;
+	unsigned int order = EVERYTHING;
+	uint64_t addr = 0;
+
+	switch (qi_desc_type(desc->qw0)) {
+	case QI_IOTLB_TYPE:
+		iotlb = qi_decode_iotlb(desc);
+		addr = iotlb.addr;
+		order = iotlb.gran == QI_GRAN_PAGE ? iotlb.am : EVERYTHING;
+		break;
+	case QI_EIOTLB_TYPE:
+		piotlb = qi_decode_piotlb(desc);
+		addr = piotlb.addr;
+		order = piotlb.gran == QI_GRAN_PSI_PASID ? piotlb.am : EVERYTHING;
+		break;
+	case QI_DIOTLB_TYPE:
+	case QI_DEIOTLB_TYPE:
+		dev = qi_desc_type(desc->qw0) == QI_DIOTLB_TYPE ? qi_decode_dev_iotlb(desc)
+								: qi_decode_dev_iotlb_pasid(desc);
+		addr = dev.addr;
+		order = dev.order;
+		break;
+	}
+	*first = order < 52 ? addr & ~((PAGE_SIZE << order) - 1) : 0;
+	*last = order < 52 ? *first + (PAGE_SIZE << order) - 1 : UINT64_MAX;
+}
+
 static void say_descriptor(const struct vtd_hw *hw, const struct qi_desc *desc)
 {
 	static const char *const names[16] = {
@@ -443,12 +475,14 @@ static void say_descriptor(const struct vtd_hw *hw, const struct qi_desc *desc)
 		[QI_PC_TYPE] = "PASID cache",	[QI_EIOTLB_TYPE] = "PASID IOTLB", [QI_DEIOTLB_TYPE] = "device TLB",
 	};
 	unsigned int type = qi_desc_type(desc->qw0);
+	uint64_t first, last;
 
+	invalidated_range(desc, &first, &last);
 	if (type == QI_IWD_TYPE)
 		explore_say(hw->sim->explore, "QI: wait descriptor, status written");
 	else
-		explore_say(hw->sim->explore, "QI: %s invalidated",
-			    type < 16 && names[type] ? names[type] : "cache");
+		explore_say_of(hw->sim->explore, first, last, "QI: %s invalidated",
+			       type < 16 && names[type] ? names[type] : "cache");
 }
 
 static void qi_step(struct actor *actor, uint64_t time_ps, uint64_t arg)
@@ -607,12 +641,12 @@ static enum vtd_fault_reason legacy_context(struct vtd_requester *r, struct walk
 	uint64_t root, lo, hi, table;
 	unsigned int tt;
 
-	root = walk_read64(w, (hw->rtaddr & DMA_RTADDR_RTA_MASK) + (r->rid >> 8) * sizeof(struct root_entry));
+	root = w->read64(w, (hw->rtaddr & DMA_RTADDR_RTA_MASK) + (r->rid >> 8) * sizeof(struct root_entry));
 	if (!(root & ROOT_ENTRY_P))
 		return VTD_FAULT_ROOT_NOT_PRESENT;
 	table = (root & ROOT_ENTRY_CTP_MASK) + (r->rid & 0xff) * sizeof(struct context_entry);
-	lo = walk_read64(w, table);
-	hi = walk_read64(w, table + 8);
+	lo = w->read64(w, table);
+	hi = w->read64(w, table + 8);
 	if (!context_entry_present(lo))
 		return VTD_FAULT_CONTEXT_NOT_PRESENT;
 	if (lo & CONTEXT_ENTRY_LO_RESERVED || hi & CONTEXT_ENTRY_HI_RESERVED)
@@ -637,22 +671,22 @@ static enum vtd_fault_reason scalable_context(struct vtd_requester *r, struct wa
 	uint64_t half, context, dir, val0, val1, val2, entry;
 	unsigned int devfn = r->rid & 0xff;
 
-	half = walk_read64(w, (hw->rtaddr & DMA_RTADDR_RTA_MASK) + (r->rid >> 8) * sizeof(struct root_entry) +
-				      (devfn >= 0x80 ? 8 : 0));
+	half = w->read64(w, (hw->rtaddr & DMA_RTADDR_RTA_MASK) + (r->rid >> 8) * sizeof(struct root_entry) +
+				    (devfn >= 0x80 ? 8 : 0));
 	if (!(half & ROOT_ENTRY_P))
 		return VTD_FAULT_SM_ROOT_NOT_PRESENT;
-	context = walk_read64(w, (half & ROOT_ENTRY_CTP_MASK) + (devfn & 0x7f) * SM_CONTEXT_ENTRY_SIZE);
+	context = w->read64(w, (half & ROOT_ENTRY_CTP_MASK) + (devfn & 0x7f) * SM_CONTEXT_ENTRY_SIZE);
 	if (!(context & SM_CONTEXT_P))
 		return VTD_FAULT_SM_CONTEXT_NOT_PRESENT;
 	if (context & SM_CONTEXT_LO_RESERVED)
 		return VTD_FAULT_SM_CONTEXT_RESERVED;
-	dir = walk_read64(w, context & SM_CONTEXT_PASIDDIRPTR_MASK);
+	dir = w->read64(w, context & SM_CONTEXT_PASIDDIRPTR_MASK);
 	if (!(dir & PASID_DIR_P))
 		return VTD_FAULT_PASID_DIR_NOT_PRESENT;
 	entry = dir & PASID_DIR_SMPTBLPTR_MASK;
-	val0 = walk_read64(w, entry);
-	val1 = walk_read64(w, entry + 8);
-	val2 = walk_read64(w, entry + 16);
+	val0 = w->read64(w, entry);
+	val1 = w->read64(w, entry + 8);
+	val2 = w->read64(w, entry + 16);
 	if (!(val0 & PASID_ENTRY_P))
 		return VTD_FAULT_PASID_ENTRY_NOT_PRESENT;
 	if (val0 & PASID_ENTRY_0_RESERVED || val1 & PASID_ENTRY_1_RESERVED || val2 & PASID_ENTRY_2_RESERVED)
@@ -672,7 +706,7 @@ static enum vtd_fault_reason scalable_context(struct vtd_requester *r, struct wa
 
 static enum vtd_fault_reason look_up_context(struct vtd_requester *r, uint64_t *time_ps)
 {
-	struct walk_read w = { .hw = r->hw, .time_ps = *time_ps };
+	struct walk_read w = { .hw = r->hw, .time_ps = *time_ps, .read64 = walk_read64 };
 	bool scalable = r->hw->rtaddr & DMA_RTADDR_SMT;
 	enum vtd_fault_reason fault;
 
@@ -822,10 +856,18 @@ enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool
 	return fault;
 }
 
+static uint64_t peek_read64(void *ctx, uint64_t pa)
+{
+	const struct walk_read *w = ctx;
+	const uint64_t *p = mem64(w->hw, pa);
+
+	return w->hw->buffered_count ? behind_write_buffer(w->hw, p) : *p;
+}
+
 /* @r's context as the unit has it or would read it, into @r itself: a copy. */
 static bool peek_context(struct vtd_requester *r)
 {
-	struct walk_read w = { .hw = r->hw, .peek = true };
+	struct walk_read w = { .hw = r->hw, .read64 = peek_read64 };
 
 	if (r->cached)
 		return true;
@@ -843,10 +885,10 @@ int vtd_domain_id(const struct vtd_requester *r)
 
 static bool would_walk(const struct vtd_requester *r, uint64_t iova, bool write)
 {
-	struct walk_read w = { .hw = r->hw, .peek = true };
+	struct walk_read w = { .hw = r->hw, .read64 = peek_read64 };
 	struct vtd_translation t;
 
-	return vtd_walk(r->root, r->levels, r->first_stage, r->hw->cap, r->hw->ecap, iova, write, walk_read64, &w,
+	return vtd_walk(r->root, r->levels, r->first_stage, r->hw->cap, r->hw->ecap, iova, write, peek_read64, &w,
 			&t) == WALK_OK;
 }
 

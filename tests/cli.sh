@@ -145,6 +145,14 @@ json '.results[0].name == "full" and .results[-2].name == "pt" and .results[-1].
 ok "${explain[@]}"
 refused 2 'policy pt' --explain --policy pt
 
+# The oracle tells its own results and changes no others.
+json '.results[0].oracle == null' "${quick[@]}" --oracle off
+jq -S '.results' out >without
+json '.results[0].oracle | .dmas > 0 and .stale_window_ns.count >= 0' "${quick[@]}" --oracle full
+jq -S '.results | .[0].oracle = null' out | cmp -s without - || fail "--oracle full changes results"
+json '.results[0].oracle | .unmaps > 0 and .stale_window_ns == null' "${quick[@]}" --oracle full \
+	--invalidation strict
+
 # ---- what is refused ----
 
 refused 2 'did you mean .*--devices' --device 3
@@ -153,6 +161,10 @@ refused 2 '1 to 4096' --devices 0
 refused 2 '1 to 4096' --devices 4097
 refused 2 'policy' --policy sometimes
 refused 2 'bs' --bs 4097
+refused 2 'off, sample, full' --oracle always
+refused 2 'does nothing with policy pt' --oracle full --policy pt
+refused 2 'does nothing with engine=native' --oracle full --engine native
+refused 2 'not an option of mapbench' mapbench --oracle full
 refused 2 'nothing.ini' --config nothing.ini
 refused 2 'machine' --machine package:0
 refused 2 '8192' --machine 'package:8193 core:1 pu:1' "${quick[@]}"

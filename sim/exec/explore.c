@@ -29,6 +29,12 @@ void explore_violation(struct explore *x, const char *rule, const char *format, 
 	x->stop = true;
 }
 
+void explore_blame(struct explore *x, uint64_t iova)
+{
+	if (x->running && x->verdict->outcome == EXPLORE_FINISHED)
+		x->verdict->iova = iova;
+}
+
 /* ---- the schedule ---- */
 
 bool explore_agent_enabled(const struct explore *x, uint32_t i)

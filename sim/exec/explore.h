@@ -24,6 +24,7 @@ struct explore;
 
 /* What a schedule can be found guilty of, in a few words for people. */
 struct explore_verdict {
+	uint64_t iova; /* of the violation; 0: it is about no address of a device */
 	enum explore_outcome outcome;
 	char rule[8]; /* "M1".."M6"; "" where no rule is broken */
 	char what[256];
@@ -133,6 +134,7 @@ struct explore_event {
 	bool write;
 	const void *address; /* NULL: no memory */
 	uint64_t before, after;
+	uint64_t first, last; /* the addresses of devices that a text is about; @last 0: none */
 	char text[72];
 };
 
@@ -143,6 +145,12 @@ void explore_log(struct explore *x, bool on);
 const struct explore_event *explore_events(const struct explore *x, uint32_t *count);
 /* Adds a text, while the log is on. */
 void explore_say(struct explore *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same about what concerns the addresses @first to @last of devices: it belongs to their history. */
+void explore_say_of(struct explore *x, uint64_t first, uint64_t last, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The address that the next violation is about. */
+void explore_blame(struct explore *x, uint64_t iova);
 
 /* ---- hooks of the platform and the coherence model, when sim->explore is set ---- */
 

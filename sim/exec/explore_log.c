@@ -38,20 +38,41 @@ static struct explore_event *new_event(struct explore *x)
 	return e;
 }
 
+static struct explore_event *new_text(struct explore *x, const char *format, va_list args)
+{
+	struct explore_event *e;
+
+	if (!x || !x->logging || !x->running)
+		return NULL;
+	e = new_event(x);
+	if (!e)
+		return NULL;
+	e->kind = EVENT_TEXT;
+	vsnprintf(e->text, sizeof(e->text), format, args);
+	return e;
+}
+
 void explore_say(struct explore *x, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	new_text(x, format, args);
+	va_end(args);
+}
+
+void explore_say_of(struct explore *x, uint64_t first, uint64_t last, const char *format, ...)
 {
 	struct explore_event *e;
 	va_list args;
 
-	if (!x || !x->logging || !x->running)
-		return;
-	e = new_event(x);
+	va_start(args, format);
+	e = new_text(x, format, args);
+	va_end(args);
 	if (!e)
 		return;
-	e->kind = EVENT_TEXT;
-	va_start(args, format);
-	vsnprintf(e->text, sizeof(e->text), format, args);
-	va_end(args);
+	e->first = first;
+	e->last = last;
 }
 
 void explore_log_access(struct explore *x, const void *p, enum explore_access_kind kind)
