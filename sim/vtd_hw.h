@@ -144,10 +144,10 @@ enum vtd_fault_reason vtd_translate(struct vtd_requester *r, uint64_t iova, bool
  *
  * For the oracle: nothing changes, no time passes, and no simulated memory is charged for being read.
  */
-bool vtd_would_translate(const struct vtd_requester *r, uint64_t iova);
+bool vtd_would_translate(const struct vtd_requester *r, uint64_t iova) __attribute__((cold));
 
 /* The domain id that a device's requests have now, read in the same way; negative: they are blocked. */
-int vtd_domain_id(const struct vtd_requester *r);
+int vtd_domain_id(const struct vtd_requester *r) __attribute__((cold));
 
 /**
  * vtd_store_buffered - a CPU is about to store to memory that walkers may read

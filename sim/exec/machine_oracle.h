@@ -37,20 +37,22 @@ void machine_oracle_destroy(struct machine_oracle *o);
 /* Watches @r, a device of domain @domain. Returns 0 or -ENOMEM. */
 int machine_oracle_add_device(struct machine_oracle *o, struct vtd_requester *r, uint32_t domain);
 
-/* The calls below are made where @sim has an oracle. */
+/* The calls below are made where @sim has an oracle; cold, so that they cost nothing where it has none. */
 
 /* A DMA has been translated, or blocked. */
 void machine_oracle_dma(struct sim *sim, const struct vtd_requester *r, uint64_t iova, bool through, uint64_t phys,
-			uint64_t time_ps);
+			uint64_t time_ps) __attribute__((cold));
 
 /* The running CPU's call for device @rid: page i is at @phys[i], or without that at @paddr + i pages. */
-void machine_oracle_map(uint16_t rid, uint64_t iova, const uint64_t *phys, uint64_t paddr, uint64_t pages);
-void machine_oracle_unmap(uint16_t rid, uint64_t iova, uint64_t pages, enum oracle_unmap stage);
+void machine_oracle_map(uint16_t rid, uint64_t iova, const uint64_t *phys, uint64_t paddr, uint64_t pages)
+	__attribute__((cold));
+void machine_oracle_unmap(uint16_t rid, uint64_t iova, uint64_t pages, enum oracle_unmap stage)
+	__attribute__((cold));
 
 /* @did negative: all domains; @order as in oracle_run_invalidated(). */
 void machine_oracle_iotlb_invalidated(struct vtd_hw *hw, int did, uint64_t pfn, unsigned int order,
-				      uint64_t time_ps);
+				      uint64_t time_ps) __attribute__((cold));
 void machine_oracle_dev_tlb_invalidated(const struct vtd_requester *r, uint64_t pfn, unsigned int order,
-					uint64_t time_ps);
+					uint64_t time_ps) __attribute__((cold));
 
 #endif
