@@ -239,6 +239,24 @@ static void test_compare(void **state)
 	json_decref(report);
 }
 
+/* Two events of one history are all that need be broken in every way. */
+static void shorten_histories(json_t *report)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < 5; i++) {
+		json_t *events = json_object_get(json_object_get(result(report, i), "history"), "events");
+
+		if (!events)
+			continue;
+		assert_true(json_array_size(events) >= 2);
+		while (json_array_size(events) > 2)
+			json_array_remove(events, 2);
+		if (kept++)
+			json_object_set_new(result(report, i), "history", json_null());
+	}
+}
+
 static void test_explore(void **state)
 {
 	static const char *const lines[] = {
@@ -255,6 +273,7 @@ static void test_explore(void **state)
 		report = report_of(cmd_explore, EXIT_OK, lines[i]);
 		assert_int_equal(json_array_size(json_object_get(report, "results")), 5);
 		assert_string_equal(string(result(report, 1), "coverage"), coverages[i]);
+		shorten_histories(report);
 		check(report, 56);
 		json_object_set_new(result(report, 0), "verdict", json_string("M7"));
 		refuses(report, "the verdict", "M7");
