@@ -261,7 +261,7 @@ static void test_explore(void **state)
 {
 	static const char *const lines[] = {
 		"explore map-map --schedules 10 --progress never",
-		"explore attach-map-cm --strategy pct --progress never",
+		"explore attach-map-cm --strategy pct --schedules 20000 --progress never",
 	};
 	static const char *const coverages[] = { "bounded", "found" };
 	json_t *report;

@@ -721,14 +721,14 @@ static void test_prelude(void **state)
 	text = read_whole("commands");
 	*strstr(text, "\nEOD\n") = '\0';
 	/* a series without values has a dataset all the same */
-	assert_string_equal(text,
-			    "output = './'.'|d.part.svg'\ntitle = 'two lines'\nfooter = ''\nxlabel = ''\nylabel = ''\n"
-			    "logx = 0\nlogy = 0\nzero = 0\npanel_count = 1\nseries_count = 2\ncategory_count = 1\n"
-			    "array panel_name[1] = ['']\narray series_name[2] = ['`a`', '']\n"
-			    "array category_name[1] = ['b'.\"\\047\".'']\narray series_style[2] = [1, 2]\n"
-			    "reference_count = 1\narray reference_value[1] = [-5]\n"
-			    "array reference_name[1] = ['c']\n"
-			    "$data << EOD\nNaN NaN NaN NaN\n\n\n123456.75 2 1.5 2.5");
+	assert_string_equal(
+		text, "output = './'.'|d.part.svg'\ntitle = 'two lines'\nfooter = ''\nxlabel = ''\nylabel = ''\n"
+		      "logx = 0\nlogy = 0\nzero = 0\npanel_count = 1\nseries_count = 2\ncategory_count = 1\n"
+		      "array panel_name[1] = ['']\narray series_name[2] = ['`a`', '']\n"
+		      "array category_name[1] = ['b'.\"\\047\".'']\narray series_style[2] = [1, 2]\n"
+		      "reference_count = 1\narray reference_value[1] = [-5]\n"
+		      "array reference_name[1] = ['c']\n"
+		      "$data << EOD\nNaN NaN NaN NaN\n\n\n123456.75 2 1.5 2.5");
 	free(text);
 	gnuplot_picture_free(&pic);
 }
