@@ -136,9 +136,10 @@ static void print_replay(FILE *f, const struct matrix *m, const struct row *r)
 {
 	char *text = exploration_segments_text(r->e.segments, r->e.segment_count, r->e.fail_at);
 
-	fprintf(f, "    %s: %s\n    simbench explore %s --policy %s%s --replay %s\n", r->e.verdict.rule,
-		r->e.verdict.what, r->scenario->name, policy_name(r->expect->policy),
-		m->options->memory == MEMORY_TSO ? " --memory tso" : "", text ? text : "");
+	fprintf(f, "    %s%s%s\n    simbench explore %s --policy %s%s --replay %s\n", r->e.verdict.rule,
+		*r->e.verdict.rule ? ": " : "", r->e.verdict.what, r->scenario->name,
+		policy_name(r->expect->policy), m->options->memory == MEMORY_TSO ? " --memory tso" : "",
+		text ? text : "");
 	free(text);
 	print_history(f, r);
 }

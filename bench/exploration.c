@@ -219,6 +219,8 @@ static int pass(struct explorer *r, struct strategy *s)
 			e->refused &= race_refused(r->race);
 			e->verdict = v;
 		}
+		if (v.outcome == EXPLORE_BOUND)
+			snprintf(v.what, sizeof(v.what), "it has not ended after %u steps", v.steps);
 		if (is_bad(&v)) {
 			e->verdict = v;
 			return keep_culprit(r, &v);

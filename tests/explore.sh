@@ -109,6 +109,14 @@ sed 's/^expect = .*/expect = always clean/' "$planted" >wrong.ini
 explore 4 wrong.ini no-sync-map
 grep -q 'UNEXPECTED' out || fail "does not say what is unexpected"
 
+# Who is stuck without being expected to exits with 5; a broken rule beside that weighs more.
+explore 5 wrong.ini lock-order
+explore 4 wrong.ini lock-order leak-tag
+sed 's/^expect = .*/steps = 5\n&/' "$planted" >short.ini
+explore 5 short.ini no-sync-map
+grep -q 'it has not ended after 5 steps' out || fail "does not say that the bound was reached"
+explore 0 "$planted" lock-order
+
 # Refusals: what, where, and what is allowed.
 refused() {
 	local want=$1
