@@ -293,30 +293,70 @@ int exploration_verdict(const struct exploration *e)
 
 /* ---- a schedule in columns ---- */
 
-#define COLUMN 36
+/* So that what is in the last column ends before this. */
+#define LISTING_WIDTH 120
 
-static void print_cell(FILE *f, uint32_t column, const char *text)
+static uint32_t column_width(uint32_t programs)
 {
-	fprintf(f, "%*s%s\n", (int)(column * COLUMN), "", text);
+	return programs < 3 ? 40 : 24 - 4 * (programs > 3);
+}
+
+/* What was there, as its field has it: 0x1, or what it points to. */
+static void value_text(const struct race *race, const struct explore_event *e, uint64_t word, char *buf,
+		       size_t size)
+{
+	uint32_t bytes = race_field_size(race, e->address);
+	unsigned int first = (uintptr_t)e->address % 8;
+	const char *name;
+
+	if (first + bytes > 8)
+		bytes = 8 - first;
+	word >>= 8 * first;
+	if (bytes < 8)
+		word &= (1ULL << 8 * bytes) - 1;
+	name = race_pointed_name(race, word);
+	if (name)
+		snprintf(buf, size, "-> %.20s", name);
+	else
+		snprintf(buf, size, "%#llx", (unsigned long long)word);
+}
+
+/* "M0": modified in CPU 0's cache; "S01": CPUs 0 and 1 have read it; "-": in no cache. */
+static void line_text(const struct explore_event *e, char *buf, size_t size)
+{
+	uint32_t i, n = 0;
+
+	if (e->owner) {
+		snprintf(buf, size, "M%u", e->owner - 1U);
+		return;
+	}
+	snprintf(buf, size, "-");
+	for (i = 0; i < 8 && n + 3 < size; i++)
+		if (e->sharers >> i & 1)
+			n += (uint32_t)snprintf(buf + n, size - n, n ? "%u" : "S%u", i);
 }
 
 static void describe(const struct race *race, const struct explore_event *e, char *buf, size_t size)
 {
-	char name[64];
+	char name[64], was[32], is[32], line[16];
 
 	race_address_name(race, e->address, name, sizeof(name));
+	if (e->kind <= ACCESS_UNLOCK)
+		line_text(e, line, sizeof(line));
 	switch (e->kind) {
 	case ACCESS_LOAD:
-		snprintf(buf, size, "  read  %s", name);
+		value_text(race, e, e->before, was, sizeof(was));
+		snprintf(buf, size, "    read %s %s [%s]", name, was, line);
 		break;
 	case ACCESS_STORE:
-		snprintf(buf, size, "  write %s", name);
+		value_text(race, e, e->after, is, sizeof(is));
+		snprintf(buf, size, "    write %s %s [%s]", name, is, line);
 		break;
 	case ACCESS_LOCK:
-		snprintf(buf, size, "  lock  %s", name);
+		snprintf(buf, size, "    lock %s [%s]", name, line);
 		break;
 	case ACCESS_UNLOCK:
-		snprintf(buf, size, "  unlock %s", name);
+		snprintf(buf, size, "    unlock %s [%s]", name, line);
 		break;
 	case EVENT_BUFFERED:
 		snprintf(buf, size, "  buffer %s", name);
@@ -329,6 +369,21 @@ static void describe(const struct race *race, const struct explore_event *e, cha
 	}
 }
 
+/* A text that is too wide for its column goes on in the next line. */
+static void print_cell(FILE *f, uint32_t indent, const char *text)
+{
+	int room = LISTING_WIDTH - (int)indent, length = (int)strlen(text), cut = length;
+
+	if (length > room) {
+		for (cut = room; cut > 8 && text[cut] != ' '; cut--)
+			;
+		cut = cut > 8 ? cut : room;
+	}
+	fprintf(f, "%*s%.*s\n", (int)indent, "", cut, text);
+	if (cut < length)
+		fprintf(f, "%*s      %s\n", (int)indent, "", text + cut + (text[cut] == ' '));
+}
+
 /* The same once more, with nothing of another agent in between. */
 static bool is_repeated(const struct explore_event *e, const struct explore_event *before)
 {
@@ -336,7 +391,7 @@ static bool is_repeated(const struct explore_event *e, const struct explore_even
 	       e->address == before->address;
 }
 
-static void print_events(FILE *f, const struct race *race, const struct explore *x, uint32_t programs)
+static void print_events(FILE *f, const struct race *race, struct explore *x, uint32_t programs)
 {
 	uint32_t count, i, last_column = UINT32_MAX;
 	const struct explore_event *events = explore_events(x, &count);
@@ -351,7 +406,7 @@ static void print_events(FILE *f, const struct race *race, const struct explore 
 		if (column != last_column)
 			fputc('\n', f);
 		last_column = column;
-		print_cell(f, column, text);
+		print_cell(f, column * column_width(programs), text);
 	}
 }
 
@@ -374,7 +429,7 @@ int exploration_print(FILE *f, const struct exploration_params *p, const struct 
 		explore_run(r.x, s, p->scenario->max_steps * 20, &v);
 	}
 	for (i = 0; i < programs; i++)
-		fprintf(f, "CPU %-*u", COLUMN - 4, i);
+		fprintf(f, "CPU %-*u", (int)column_width(programs) - 4, i);
 	fputs("hardware\n", f);
 	print_events(f, r.race, r.x, programs);
 	if (*v.rule)

@@ -153,6 +153,7 @@ int cache_tag_assign_domain(struct dmar_domain *domain, struct device *dev, uint
 	uint16_t did = domain_id_iommu(domain, dev->info.iommu);
 	int ret;
 
+	function_entered(__func__);
 	ret = assign_pair(domain, did, dev, pasid, CACHE_TAG_IOTLB, CACHE_TAG_DEVTLB);
 	if (ret || !parent)
 		return ret;
@@ -167,6 +168,7 @@ void cache_tag_unassign_domain(struct dmar_domain *domain, struct device *dev, u
 {
 	uint16_t did = domain_id_iommu(domain, dev->info.iommu);
 
+	function_entered(__func__);
 	unassign_pair(domain, did, dev, pasid, CACHE_TAG_IOTLB, CACHE_TAG_DEVTLB);
 	if (parent)
 		unassign_pair(parent, did, dev, pasid, CACHE_TAG_NESTING_IOTLB, CACHE_TAG_NESTING_DEVTLB);

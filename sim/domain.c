@@ -126,6 +126,7 @@ static int domain_attach_iommu(struct dmar_domain *domain, struct intel_iommu *i
 	struct iommu_domain_info *info;
 	int ret = 0, did;
 
+	function_entered(__func__);
 	spin_lock(&iommu->lock);
 	info = iommu_array_find(domain, iommu);
 	if (info) {
@@ -164,6 +165,7 @@ static void domain_detach_iommu(struct dmar_domain *domain, struct intel_iommu *
 {
 	struct iommu_domain_info *info;
 
+	function_entered(__func__);
 	spin_lock(&iommu->lock);
 	info = iommu_array_find(domain, iommu);
 	assert(info);
@@ -407,6 +409,7 @@ int intel_iommu_attach_device(struct dmar_domain *domain, struct device *dev)
 {
 	int ret;
 
+	function_entered(__func__);
 	device_block_translation(dev);
 	ret = prepare_domain_attach_device(domain, dev->info.iommu);
 	return ret ? ret : dmar_domain_attach_device(domain, dev);
@@ -418,6 +421,7 @@ void device_block_translation(struct device *dev)
 	struct dmar_domain *domain;
 	unsigned long flags;
 
+	function_entered(__func__);
 	if (!READ_ONCE(info->domain_attached))
 		return;
 	domain = READ_ONCE(info->domain);
@@ -606,8 +610,10 @@ static uint64_t __iommu_unmap(struct dmar_domain *domain, uint64_t iova, uint64_
 uint64_t iommu_unmap(struct dmar_domain *domain, uint64_t iova, uint64_t size)
 {
 	struct iotlb_gather gather = { .start = UINT64_MAX };
-	uint64_t unmapped = __iommu_unmap(domain, iova, size, &gather);
+	uint64_t unmapped;
 
+	function_entered(__func__);
+	unmapped = __iommu_unmap(domain, iova, size, &gather);
 	if (unmapped)
 		iotlb_sync(domain, &gather);
 	return unmapped;
@@ -664,6 +670,7 @@ int iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t paddr, uint64_
 {
 	int ret;
 
+	function_entered(__func__);
 	if ((iova | paddr | size) & (PAGE_SIZE - 1) || !size)
 		return -EINVAL;
 	map_phase(MAP_page_table);

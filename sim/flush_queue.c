@@ -84,6 +84,7 @@ static void fq_flush_timeout(struct sim_timer *timer)
 	struct iommu_dma_cookie *cookie = container_of(timer, struct iommu_dma_cookie, fq_timer);
 	struct percpu *percpu_fq;
 
+	function_entered(__func__);
 	WRITE_ONCE(cookie->fq_timer_on, 0);
 	fq_flush_iotlb(cookie);
 
@@ -136,6 +137,7 @@ void queue_iova(struct iommu_dma_cookie *cookie, unsigned long pfn, unsigned lon
 	struct iova_fq *fq;
 	unsigned long flags;
 
+	function_entered(__func__);
 	compute(COST_FQ_QUEUE);
 	/* The page-table writes of the unmap come before the flush that another CPU may start from here on. */
 	smp_mb();

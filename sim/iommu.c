@@ -298,6 +298,7 @@ static void context_present_cache_flush(struct intel_iommu *iommu, uint16_t did,
 {
 	struct qi_desc desc;
 
+	function_entered(__func__);
 	if (!cap_caching_mode(iommu->cap)) {
 		iommu_flush_write_buffer(iommu);
 		return;
@@ -315,6 +316,7 @@ static int set_legacy_context(struct intel_iommu *iommu, struct device_domain_in
 	uint16_t rid = device_rid(info);
 	int ret = -ENOMEM;
 
+	function_entered("domain_context_mapping_one");
 	spin_lock(&iommu->lock);
 	context = root_half_table(&iommu->root_entry[info->bus].lo);
 	if (context) {
@@ -360,6 +362,7 @@ static int set_pasid_context(struct intel_iommu *iommu, struct device_domain_inf
 	struct qi_desc desc;
 	int ret = 0;
 
+	function_entered("intel_pasid_setup");
 	spin_lock(&iommu->lock);
 	if (!READ_ONCE(info->pasid_table))
 		ret = alloc_pasid_table(iommu, info);
@@ -437,6 +440,7 @@ void iommu_clear_context(struct intel_iommu *iommu, struct device_domain_info *i
 	uint64_t root;
 	uint16_t did;
 
+	function_entered(__func__);
 	if (iommu->scalable_mode) {
 		clear_pasid_context(iommu, info);
 		return;

@@ -294,8 +294,10 @@ void domain_unmap(struct dmar_domain *domain, uint64_t start_pfn, uint64_t last_
 	struct pte_range range = {
 		.domain = domain, .start_pfn = start_pfn, .last_pfn = last_pfn, .freelist = freelist
 	};
-	int agaw = READ_ONCE(domain->agaw);
+	int agaw;
 
+	function_entered(__func__);
+	agaw = READ_ONCE(domain->agaw);
 	assert(domain_pfn_supported(agaw, last_pfn) && start_pfn <= last_pfn);
 	dma_pte_clear_level(&range, agaw_to_level(agaw), READ_ONCE(domain->pgd), 0);
 
@@ -386,6 +388,7 @@ int domain_mapping(struct dmar_domain *domain, uint64_t iov_pfn, uint64_t phys_p
 {
 	uint64_t attr;
 
+	function_entered("__domain_mapping");
 	assert(nr_pages);
 	if (!domain_pfn_supported(READ_ONCE(domain->agaw), iov_pfn + nr_pages - 1))
 		return -EINVAL;

@@ -173,7 +173,8 @@ static void judge(struct race *r, uint32_t d, uint32_t page, const struct oracle
 
 static int do_dma(struct race *r, uint32_t d, uint32_t page, bool real)
 {
-	uint64_t time_ps = 0, phys = 0;
+	const struct vtd_hw *hw = r->requester[d].hw;
+	uint64_t time_ps = 0, phys = 0, misses, hits;
 	enum vtd_fault_reason fault;
 	struct oracle_look look;
 
@@ -183,9 +184,15 @@ static int do_dma(struct race *r, uint32_t d, uint32_t page, bool real)
 	}
 	say_of_page(r, page, "device %u: %s %c", d, real ? "DMA to" : "unit looks up", (char)('a' + page));
 	look = oracle_look(&r->state.oracle, page, d);
+	misses = hw->iotlb_misses;
+	hits = hw->iotlb_hits;
 	fault = vtd_translate(&r->requester[d], iova_of(r, page), true, &time_ps, &phys);
-	say_of_page(r, page, "device %u: %c %s", d, (char)('a' + page),
-		    fault == VTD_FAULT_NONE ? "translated" : "blocked");
+	say_of_page(r, page, "device %u: %c %s, %s", d, (char)('a' + page),
+		    fault == VTD_FAULT_NONE ? "translated" : "blocked",
+		    hw->iotlb_misses != misses ? "by a walk"
+		    : hw->iotlb_hits != hits   ? "by the IOTLB"
+		    : fault == VTD_FAULT_NONE  ? "by the device's TLB"
+					       : "for want of a context entry");
 	if (real) {
 		explore_note(r->explore, page_place(r, page), ACCESS_LOAD);
 		judge(r, d, page, &look, fault, phys);
@@ -452,6 +459,24 @@ struct explore *race_explorer(struct race *r)
 bool race_refused(const struct race *r)
 {
 	return r->state.refused;
+}
+
+uint32_t race_field_size(const struct race *r, const void *p)
+{
+	uint32_t offset = 0, i;
+	const struct obj_type *type = p ? explore_object_of(r->explore, p, &offset) : NULL;
+
+	for (i = 0; type && i < type->field_count; i++)
+		if (offset == type->fields[i].offset)
+			return type->fields[i].size;
+	return sizeof(uint64_t);
+}
+
+const char *race_pointed_name(const struct race *r, uint64_t value)
+{
+	const struct obj_type *type = explore_pointed_type(r->explore, (const void *)(uintptr_t)value);
+
+	return type ? type->name : NULL;
 }
 
 const char *race_address_name(const struct race *r, const void *p, char *buf, size_t size)

@@ -72,4 +72,10 @@ bool race_refused(const struct race *r);
 /* What an access of the explorer's log touched: "dmar_domain.max_addr", in @buf. Returns @buf. */
 const char *race_address_name(const struct race *r, const void *p, char *buf, size_t size);
 
+/* The bytes of the field that begins there; 8 where none does. */
+uint32_t race_field_size(const struct race *r, const void *p);
+
+/* The kind of object that @value is a pointer to, or NULL. */
+const char *race_pointed_name(const struct race *r, uint64_t value);
+
 #endif

@@ -95,6 +95,8 @@ uint64_t explore_log_hash(const struct explore *x);
 
 /* What kind of object an address belongs to in the last schedule, and where in it; NULL for none. */
 const struct obj_type *explore_object_of(const struct explore *x, const void *p, uint32_t *offset);
+/* The same for what may not be an address. */
+const struct obj_type *explore_pointed_type(const struct explore *x, const void *p);
 const struct obj_type *explore_type_of(const struct explore *x, const void *p);
 
 /* In each schedule the @nth allocation, from 1 on, of CPU @cpu fails; 0: none. */
@@ -131,9 +133,12 @@ struct explore_event {
 	uint32_t step;
 	uint8_t agent;
 	uint8_t kind; /* explore_access_kind, or EVENT_* */
-	bool write;
-	const void *address; /* NULL: no memory */
-	uint64_t before, after;
+	/* The line after the access. Modified by an owner (1 + CPU), or read by sharers (a bit each), or in no
+	 * cache. */
+	uint8_t owner;
+	uint32_t sharers;
+	const void *address;	/* NULL: no memory */
+	uint64_t before, after; /* the eight bytes around it; after: of a store */
 	uint64_t first, last; /* the addresses of devices that a text is about; @last 0: none */
 	char text[72];
 };
@@ -142,7 +147,7 @@ struct explore_event {
 enum { EVENT_TEXT = 64, EVENT_BUFFERED, EVENT_DRAINED };
 
 void explore_log(struct explore *x, bool on);
-const struct explore_event *explore_events(const struct explore *x, uint32_t *count);
+const struct explore_event *explore_events(struct explore *x, uint32_t *count);
 /* Adds a text, while the log is on. */
 void explore_say(struct explore *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -165,6 +170,7 @@ void explore_wait_word(struct vcpu *c, const void *p);
 void explore_lock(struct vcpu *c, spinlock_t *lock);
 void explore_unlock(struct vcpu *c, spinlock_t *lock);
 void explore_called(struct vcpu *c, enum fn_id fn);
+void explore_entered(struct vcpu *c, const char *name);
 void explore_post(struct explore *x, struct actor *actor, uint64_t arg);
 void *explore_alloc(struct explore *x, const struct obj_type *type, size_t size, size_t align);
 void explore_free(struct explore *x, void *p);

@@ -81,8 +81,7 @@ void explore_load(struct vcpu *c, const void *p)
 		add_access(x, w->location, ACCESS_LOAD);
 	a->loads[a->load_count++ % RECENT_LOADS].word = w;
 	a->loads[(a->load_count - 1) % RECENT_LOADS].step = x->step;
-	if (visible)
-		explore_log_access(x, p, ACCESS_LOAD);
+	explore_log_access(x, p, ACCESS_LOAD, visible);
 }
 
 /* The turn of a store that is made as soon as @until is true. Returns whether others can notice it. */
@@ -104,8 +103,7 @@ static void store_to_memory(struct explore *x, const void *p, bool visible)
 	explore_record_write(x, p, x->current);
 	if (x->on_store)
 		x->on_store(x->on_store_arg, p);
-	if (visible)
-		explore_log_access(x, p, ACCESS_STORE);
+	explore_log_access(x, p, ACCESS_STORE, visible);
 }
 
 void explore_store(struct vcpu *c, const void *p, size_t size)
@@ -152,24 +150,24 @@ void explore_agent_read(struct sim *s, const void *p)
 	explore_check_not_freed(x, p, "the walker reads", "M3");
 	if (visible)
 		add_access(x, w->location, ACCESS_LOAD);
-	if (visible)
-		explore_log_access(x, p, ACCESS_LOAD);
+	explore_log_access(x, p, ACCESS_LOAD, visible);
 }
 
 void explore_agent_write(struct sim *s, const void *p)
 {
 	struct explore *x = s->explore;
 	struct word *w;
+	bool visible;
 
 	if (!x->running)
 		return;
 	w = explore_word_of(x, p);
 	if (w->flags & WORD_POLLED)
 		add_access(x, w->location, ACCESS_SIGNAL);
-	if (explore_notice(x, &w->owner, &w->flags, &w->location, true)) {
+	visible = explore_notice(x, &w->owner, &w->flags, &w->location, true);
+	if (visible)
 		add_access(x, w->location, ACCESS_STORE);
-		explore_log_access(x, p, ACCESS_STORE);
-	}
+	explore_log_access(x, p, ACCESS_STORE, visible);
 	explore_check_not_freed(x, p, "a unit writes", "M3");
 	explore_save_line(x, p);
 	explore_record_write(x, p, x->current);
@@ -219,8 +217,7 @@ void explore_lock(struct vcpu *c, spinlock_t *lock)
 	if (place->flags & WORD_VISIBLE)
 		add_access(x, place->location, ACCESS_LOCK);
 	explore_save_line(x, lock);
-	if (place->flags & WORD_VISIBLE)
-		explore_log_access(x, lock, ACCESS_LOCK);
+	explore_log_access(x, lock, ACCESS_LOCK, place->flags & WORD_VISIBLE);
 	lock->val = 1;
 }
 
@@ -241,10 +238,9 @@ void explore_unlock(struct vcpu *c, spinlock_t *lock)
 	}
 	/* Never before something else: whoever waits can only gain by it. */
 	place = explore_place_of(x, (uintptr_t)lock);
-	if (place->flags & WORD_VISIBLE) {
+	if (place->flags & WORD_VISIBLE)
 		add_access(x, place->location, ACCESS_UNLOCK);
-		explore_log_access(x, lock, ACCESS_UNLOCK);
-	}
+	explore_log_access(x, lock, ACCESS_UNLOCK, place->flags & WORD_VISIBLE);
 	explore_save_line(x, lock);
 	lock->val = 0;
 }

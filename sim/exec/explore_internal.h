@@ -36,6 +36,10 @@ struct line_state {
 	uint32_t saved_run; /* its former contents are in the undo log */
 	uint32_t freed_run;
 	uint8_t freed_by;
+	/* for the log, in schedule log_run: as in struct explore_event */
+	uint8_t owner;
+	uint32_t sharers;
+	uint32_t log_run;
 };
 
 struct undo {
@@ -231,7 +235,8 @@ void explore_check_leaks(struct explore *x);
 
 /* ---- explore_log.c ---- */
 
-void explore_log_access(struct explore *x, const void *p, enum explore_access_kind kind);
+/* Listed when @visible; the line's state changes in any case. */
+void explore_log_access(struct explore *x, const void *p, enum explore_access_kind kind, bool visible);
 void explore_log_buffered(struct explore *x, const void *p);
 void explore_log_drained(struct explore *x, const void *p, uint32_t cpu);
 

@@ -14,15 +14,20 @@ void explore_log(struct explore *x, bool on)
 	x->logging = on;
 }
 
-const struct explore_event *explore_events(const struct explore *x, uint32_t *count)
+/* A store is made after its hook, and before anything else happens. */
+static void note_last_store(struct explore *x)
 {
-	*count = x->event_count;
-	return x->events;
+	struct explore_event *e = x->event_count ? &x->events[x->event_count - 1] : NULL;
+
+	if (e && e->kind == ACCESS_STORE)
+		memcpy(&e->after, (const void *)((uintptr_t)e->address & ~7UL), sizeof(e->after));
 }
 
 static struct explore_event *new_event(struct explore *x)
 {
 	struct explore_event *e;
+
+	note_last_store(x);
 
 	if (x->event_count == x->event_capacity) {
 		uint32_t capacity = x->event_capacity ? 2 * x->event_capacity : 256;
@@ -52,6 +57,13 @@ static struct explore_event *new_text(struct explore *x, const char *format, va_
 	return e;
 }
 
+const struct explore_event *explore_events(struct explore *x, uint32_t *count)
+{
+	note_last_store(x);
+	*count = x->event_count;
+	return x->events;
+}
+
 void explore_say(struct explore *x, const char *format, ...)
 {
 	va_list args;
@@ -75,14 +87,40 @@ void explore_say_of(struct explore *x, uint64_t first, uint64_t last, const char
 	e->last = last;
 }
 
-void explore_log_access(struct explore *x, const void *p, enum explore_access_kind kind)
+static struct line_state *take_line(struct explore *x, const void *p, bool write)
 {
-	struct explore_event *e = x->logging ? new_event(x) : NULL;
+	struct line_state *l = &x->lines[(size_t)((const char *)p - x->base) / CACHE_LINE_SIZE];
+
+	if (l->log_run != x->run) {
+		l->log_run = x->run;
+		l->owner = 0;
+		l->sharers = 0;
+	}
+	if (write) {
+		/* What a unit writes is in memory. */
+		l->owner = x->current < x->cpu_count ? x->current + 1 : 0;
+		l->sharers = 0;
+	} else if (l->owner != x->current + 1) {
+		if (l->owner)
+			l->sharers = 1U << (l->owner - 1);
+		l->owner = 0;
+		if (x->current < x->cpu_count)
+			l->sharers |= 1U << x->current;
+	}
+	return l;
+}
+
+void explore_log_access(struct explore *x, const void *p, enum explore_access_kind kind, bool visible)
+{
+	const struct line_state *l = x->logging ? take_line(x, p, kind != ACCESS_LOAD) : NULL;
+	struct explore_event *e = l && visible ? new_event(x) : NULL;
 
 	if (!e)
 		return;
 	e->kind = (uint8_t)kind;
 	e->address = p;
+	e->owner = l->owner;
+	e->sharers = l->sharers;
 	memcpy(&e->before, (const void *)((uintptr_t)p & ~7UL), sizeof(e->before));
 }
 
@@ -119,5 +157,10 @@ void explore_called(struct vcpu *c, enum fn_id fn)
 #undef X
 	};
 
-	explore_say(c->explore, "  %s()", names[fn]);
+	explore_entered(c, names[fn]);
+}
+
+void explore_entered(struct vcpu *c, const char *name)
+{
+	explore_say(c->explore, "  %s()", name);
 }

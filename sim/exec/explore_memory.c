@@ -84,6 +84,11 @@ const struct obj_type *explore_type_of(const struct explore *x, const void *p)
 	return explore_object_of(x, p, &offset);
 }
 
+const struct obj_type *explore_pointed_type(const struct explore *x, const void *p)
+{
+	return (size_t)((const char *)p - x->base) < x->used ? explore_type_of(x, p) : NULL;
+}
+
 void explore_check_not_freed(struct explore *x, const void *p, const char *what, const char *rule)
 {
 	const struct obj_type *type;
@@ -147,7 +152,7 @@ static void free_object(struct explore *x, void *p, bool after_rcu)
 		l->freed_by = x->current;
 	}
 	x->sim->region.live_objects--;
-	explore_say(x, "free %s", type ? type->name : "object");
+	explore_say(x, "    free %s", type ? type->name : "object");
 }
 
 void explore_free_after_rcu(struct explore *x, void *p)

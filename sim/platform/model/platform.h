@@ -316,6 +316,15 @@ static inline void count_call(enum fn_id fn)
 	c->map.running.calls[fn] += c->map.phase != MAP_OUTSIDE;
 }
 
+/* The explorer's listings say where a CPU is: by the kernel's name. */
+static inline void function_entered(const char *name)
+{
+	struct vcpu *c = this_vcpu();
+
+	if (unlikely(c->explore != NULL))
+		explore_entered(c, name);
+}
+
 /* ---- what a map call does with its time ---- */
 
 /* Around all of dma_map_*(): a map call is what counts as a call of dma_map. */
