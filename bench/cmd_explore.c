@@ -295,27 +295,87 @@ static bool has_buffer_steps(const struct explore_segment *segments, uint32_t co
 	return i < count;
 }
 
-static int show_replay(const struct matrix *m)
+static int show_schedule(const struct matrix *m, const struct row *r, const char *text)
 {
-	struct exploration_params p = params_of(m, &m->rows[0]);
+	struct exploration_params p = params_of(m, r);
 	struct explore_segment *segments;
 	uint32_t count, fail_at;
 	int ret;
 
-	if (m->count != 1)
-		return cmd_fail(EXIT_USAGE, "--replay: of which SCENARIO, under which --policy?");
-	segments = exploration_parse_segments(m->options->replay, &count, &fail_at);
+	segments = exploration_parse_segments(text, &count, &fail_at);
 	if (!segments)
-		return cmd_fail(EXIT_USAGE, "--replay %.40s: not AGENT:COUNT,... as explore prints it",
-				m->options->replay);
+		return cmd_fail(EXIT_USAGE, "--replay %.40s: not AGENT:COUNT,... as explore prints it", text);
 	if (m->options->memory != MEMORY_TSO && has_buffer_steps(segments, count)) {
 		free(segments);
 		return cmd_fail(EXIT_USAGE, "--replay: has steps of store buffers, which only --memory tso has");
 	}
 	ret = exploration_print(stdout, &p, segments, count, fail_at);
 	free(segments);
-	if (ret)
-		return cmd_fail(EXIT_FAILED, "%s", strerror(-ret));
+	return ret ? cmd_fail(EXIT_FAILED, "%s", strerror(-ret)) : EXIT_OK;
+}
+
+static bool is_report(const char *replay)
+{
+	size_t length = strlen(replay);
+
+	return length > 5 && !strcmp(replay + length - 5, ".json");
+}
+
+/* What a report has saved of a row, or NULL. */
+static const char *saved_replay(json_t *report, const struct row *r)
+{
+	json_t *result;
+	size_t i;
+
+	json_array_foreach(json_object_get(report, "results"), i, result) {
+		const char *scenario = json_string_value(json_object_get(result, "scenario"));
+		const char *policy = json_string_value(json_object_get(result, "policy"));
+
+		if (scenario && policy && !strcmp(scenario, r->scenario->name) &&
+		    !strcmp(policy, policy_name(r->expect->policy)))
+			return json_string_value(json_object_get(result, "replay"));
+	}
+	return NULL;
+}
+
+static int show_saved(const struct matrix *m)
+{
+	const char *path = m->options->replay;
+	json_error_t error;
+	json_t *report = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	uint32_t i, shown = 0;
+	int code = EXIT_OK;
+
+	if (!report)
+		return cmd_fail(EXIT_USAGE, "--replay %s: %s", path, error.text);
+	for (i = 0; !code && i < m->count; i++) {
+		const struct row *r = &m->rows[i];
+		const char *text = saved_replay(report, r);
+
+		if (!text)
+			continue;
+		printf("%s%s, policy %s:\n\n", shown++ ? "\n" : "", r->scenario->name,
+		       policy_name(r->expect->policy));
+		code = show_schedule(m, r, text);
+	}
+	json_decref(report);
+	if (!code && !shown)
+		code = cmd_fail(EXIT_USAGE, "--replay %s: has no schedule of these scenarios", path);
+	return code;
+}
+
+static int show_replay(const struct matrix *m)
+{
+	int code;
+
+	if (is_report(m->options->replay))
+		code = show_saved(m);
+	else if (m->count != 1)
+		return cmd_fail(EXIT_USAGE, "--replay: of which SCENARIO, under which --policy?");
+	else
+		code = show_schedule(m, &m->rows[0], m->options->replay);
+	if (code)
+		return code;
 	return fflush(stdout) || ferror(stdout) ? cmd_fail(EXIT_FAILED, "standard output: %s", strerror(errno))
 						: EXIT_OK;
 }

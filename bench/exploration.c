@@ -12,7 +12,7 @@
 /* What a schedule is worth repeating for, when it is made shorter. */
 struct culprit {
 	struct explore_segment *segments;
-	uint32_t count;
+	uint32_t count, preemptions, steps;
 };
 
 struct explorer {
@@ -87,6 +87,8 @@ static bool still_bad(struct explorer *r, const struct culprit *c, const struct 
 	if (!bad)
 		return false;
 	segments = explore_segments(r->x, &result->count);
+	result->preemptions = v.preemptions;
+	result->steps = v.steps;
 	result->segments = malloc((result->count + 1UL) * sizeof(*segments));
 	if (!result->segments)
 		return false;
@@ -95,43 +97,65 @@ static bool still_bad(struct explorer *r, const struct culprit *c, const struct 
 }
 
 /* Without segment @skip: its agent goes on later, in one piece with its next one. */
-static void without(const struct culprit *from, uint32_t skip, struct explore_segment *to)
+static void without(const struct culprit *from, uint32_t skip, struct culprit *to)
 {
-	uint32_t i, n = 0;
-
-	for (i = 0; i < from->count; i++)
-		if (i != skip)
-			to[n++] = from->segments[i];
-}
-
-/* Fewer switches, as long as the same rule is broken: segments are left out one by one until none can be. */
-static void minimise(struct explorer *r, struct culprit *c, const struct explore_verdict *like)
-{
-	bool better = true;
 	uint32_t i;
 
-	while (better) {
-		better = false;
-		for (i = 0; i < c->count; i++) {
-			struct culprit tried = { malloc(c->count * sizeof(*c->segments)), c->count - 1 }, result;
+	to->count = 0;
+	for (i = 0; i < from->count; i++)
+		if (i != skip)
+			to->segments[to->count++] = from->segments[i];
+}
 
-			if (!tried.segments)
-				return;
-			without(c, i, tried.segments);
-			if (still_bad(r, &tried, like, &result)) {
-				if (result.count < c->count) {
-					free(c->segments);
-					*c = result;
-					better = true;
-				} else {
-					free(result.segments);
-				}
-			}
-			free(tried.segments);
-			if (better)
-				break;
+/* Segment @at goes on for as long as its agent can. */
+static void to_its_end(const struct culprit *from, uint32_t at, struct culprit *to)
+{
+	to->count = from->count;
+	memcpy(to->segments, from->segments, from->count * sizeof(*from->segments));
+	to->segments[at].until = UINT32_MAX;
+}
+
+/* Fewer preemptions; then fewer switches of any kind; then fewer steps. */
+static bool is_better(const struct culprit *a, const struct culprit *b)
+{
+	if (a->preemptions != b->preemptions)
+		return a->preemptions < b->preemptions;
+	return a->count != b->count ? a->count < b->count : a->steps < b->steps;
+}
+
+/* Takes the first change of one segment that is better, if there is one. */
+static bool improve(struct explorer *r, struct culprit *c, const struct explore_verdict *like,
+		    struct culprit *tried)
+{
+	struct culprit result;
+	uint32_t i;
+
+	for (i = 0; i < 2 * c->count; i++) {
+		if (i < c->count)
+			without(c, i, tried);
+		else
+			to_its_end(c, i - c->count, tried);
+		if (!still_bad(r, tried, like, &result))
+			continue;
+		if (is_better(&result, c)) {
+			free(c->segments);
+			*c = result;
+			return true;
 		}
+		free(result.segments);
 	}
+	return false;
+}
+
+/* As long as the same rule is broken, and a change of one segment makes it better. */
+static void minimise(struct explorer *r, struct culprit *c, const struct explore_verdict *like)
+{
+	struct culprit tried = { malloc((c->count + 1UL) * sizeof(*c->segments)), 0, 0, 0 };
+	uint32_t room = c->count;
+
+	while (tried.segments && c->count <= room && improve(r, c, like, &tried))
+		;
+	free(tried.segments);
 }
 
 /* Runs the schedule once more and keeps what it did to the address that the violation is about. */

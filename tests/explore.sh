@@ -43,6 +43,14 @@ while read -r scenario policy rule schedule; do
 done < <(jq -r '.results[] | select(.replay and .coverage == "found") | "\(.scenario) \(.policy) \(.verdict) \(.replay)"' \
 	races.json)
 
+# A report is where they are saved.
+explore 0 attach-map-cm attach-map-like --replay races.json
+[ "$(grep -c '^attach-map-cm, policy \(always\|dynamic\):$' out)" -eq 2 ] && [ "$(grep -c ', policy ' out)" -eq 2 ] &&
+	[ "$(grep -c '^M1: ' out)" -eq 2 ] || fail "a report's schedules are not shown, or others"
+grep -q '^ *write root table+16 0x[0-9a-f]* \[M1\]$' out && grep -q '^ *cache_tag_assign_domain()$' out ||
+	fail "the listing does not say what was written, where the line is, and in which function"
+[ "$(wc -L <out)" -le 120 ] || fail "the listing is wider than 120 columns"
+
 # The documents' replays are what the program prints.
 while read -r arguments; do
 	read -ra argv <<<"$arguments"

@@ -249,6 +249,8 @@ void explore_run(struct explore *x, struct strategy *st, uint32_t max_steps, str
 			break;
 		}
 		assert(choice.enabled >> agent & 1);
+		verdict->preemptions += choice.last >= 0 && agent != choice.last &&
+					(choice.enabled & choice.cpus) >> choice.last & 1;
 		run_agent(x, (uint32_t)agent);
 		last = x->transition;
 		choice.last = agent;

@@ -29,6 +29,7 @@ struct explore_verdict {
 	char rule[8]; /* "M1".."M6"; "" where no rule is broken */
 	char what[256];
 	uint32_t steps;
+	uint32_t preemptions; /* switches away from a CPU that could have gone on */
 };
 
 /**
