@@ -96,7 +96,7 @@ static void cache_tag_unassign(struct dmar_domain *domain, uint16_t did, struct 
 			list_del(&tag->node);
 	}
 	spin_unlock_irqrestore(&cache->cache_lock, flags);
-	if (!users)
+	if (!users && domain->config->bug != BUG_LOSE_TAG)
 		shared_free(tag);
 }
 

@@ -57,6 +57,7 @@
 	X(BUG_FREE_LINKED_TAG, "free-linked-tag")     /* M4: a tag is freed and stays in the list */       \
 	X(BUG_FREE_INVS_EARLY, "free-invs-early")     /* M4: invs frees an array that is being walked */   \
 	X(BUG_LOCK_ORDER, "lock-order")		      /* M5: two locks, taken either way round */          \
+	X(BUG_LOSE_TAG, "lose-tag")		      /* M6: a tag that goes out of use is not freed */    \
 	X(BUG_LEAK_TAG, "leak-tag")		      /* M6: a tag that is not needed is not freed */
 
 /* Of which pages a run checks every DMA against what software has promised (sim/oracle.h). */

@@ -316,6 +316,14 @@ static int watch(struct race *r)
 	uint32_t i;
 	int ret = explore_watch(r->explore, &r->state, sizeof(r->state));
 
+	/* They do not change, but refer to objects. */
+	if (!ret)
+		ret = explore_watch(r->explore, &r->domain, sizeof(r->domain));
+	if (!ret)
+		ret = explore_watch(r->explore, r->device, sizeof(r->device));
+	if (!ret)
+		ret = explore_watch(r->explore, r->iommu, sizeof(r->iommu));
+
 	for (i = 0; !ret && i < r->s->units; i++) {
 		struct vtd_hw *hw = r->machine->units[i];
 

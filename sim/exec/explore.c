@@ -310,6 +310,7 @@ void explore_destroy(struct explore *x)
 		free(x->watched[i].copy);
 	free(x->words);
 	free(x->lines);
+	free(x->references);
 	free(x->undo);
 	free(x->places);
 	free(x->segments);
@@ -402,6 +403,8 @@ int explore_snapshot(struct explore *x)
 	if (ret)
 		return ret;
 	ret = explore_init_memory(x);
+	if (!ret)
+		ret = explore_count_references(x);
 	if (ret)
 		return ret;
 	for (i = 0; i < x->watched_count; i++)

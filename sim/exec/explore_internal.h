@@ -11,6 +11,8 @@
 /* What a CPU may allocate in one schedule. */
 #define HEAP_SIZE (256UL << 10)
 #define MAX_ALLOCATIONS 256
+/* Objects from before the schedule that it frees; of more, losses are not looked for. */
+#define MAX_FREED 64
 #define MAX_WATCHED 64
 #define MAX_POSTED 64
 /* Loads that a wait can refer to. */
@@ -144,6 +146,9 @@ struct explore {
 	uint32_t undo_count, undo_capacity;
 	struct allocation allocations[MAX_ALLOCATIONS];
 	uint32_t allocation_count;
+	uint32_t *references; /* by an object's first line: words at the snapshot that are its address */
+	void *freed[MAX_FREED];
+	uint32_t freed_count;
 	struct watched watched[MAX_WATCHED];
 	uint32_t watched_count;
 	struct place *places;
@@ -230,7 +235,10 @@ bool explore_notice(struct explore *x, uint8_t *owner, uint8_t *flags, uint32_t 
 
 /* ---- explore_leak.c ---- */
 
-/* At the end of a schedule: a rule is broken where an object of it is lost. */
+/* At the snapshot. Returns 0 or -ENOMEM. */
+int explore_count_references(struct explore *x);
+
+/* At the end of a schedule: a rule is broken where an object of it, or from before it, is lost. */
 void explore_check_leaks(struct explore *x);
 
 /* ---- explore_log.c ---- */

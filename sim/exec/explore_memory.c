@@ -145,6 +145,8 @@ static void free_object(struct explore *x, void *p, bool after_rcu)
 		explore_violation(x, "M6", "a %s is freed twice", type ? type->name : "object");
 	if (a)
 		a->freed = true;
+	else if (x->freed_count++ < MAX_FREED)
+		x->freed[x->freed_count - 1] = p;
 	for (i = 0; i < size; i += CACHE_LINE_SIZE) {
 		struct line_state *l = line_state_of(x, (char *)p + i);
 
@@ -237,6 +239,7 @@ void explore_reset_memory(struct explore *x)
 		a->heap_used = 0;
 	}
 	x->allocation_count = 0;
+	x->freed_count = 0;
 	sim_free_timers(x->sim);
 	for (i = 0; i < x->watched_count; i++)
 		memcpy(x->watched[i].p, x->watched[i].copy, x->watched[i].size);

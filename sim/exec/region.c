@@ -91,6 +91,7 @@ void *region_alloc(struct region *r, const struct obj_type *type, size_t size, s
 		r->objects[line + i].type = number;
 		r->objects[line + i].index = i < UINT16_MAX ? (uint16_t)i : UINT16_MAX;
 	}
+	r->objects[line].live = true;
 	r->live_objects++;
 	r->live_bytes += arena_size_of(&r->memory, p);
 	return p;
@@ -104,6 +105,7 @@ void region_free(struct region *r, void *p)
 		explore_free(r->explore, p);
 		return;
 	}
+	r->objects[region_line_index(r, p)].live = false;
 	r->live_objects--;
 	r->live_bytes -= arena_size_of(&r->memory, p);
 	arena_free(&r->memory, p);

@@ -9,6 +9,7 @@
 #define SIMBENCH_EXEC_REGION_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sim/exec/arena.h"
@@ -23,6 +24,7 @@ struct line_stats;
 struct line_object {
 	uint16_t type;	/* 1 + index into region.types; 0: nothing */
 	uint16_t index; /* line within the object, saturating */
+	bool live;	/* the first line of an object that has not been freed */
 };
 
 struct region {
