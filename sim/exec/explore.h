@@ -140,7 +140,7 @@ struct explore_event {
 	uint32_t sharers;
 	const void *address;	/* NULL: no memory */
 	uint64_t before, after; /* the eight bytes around it; after: of a store */
-	uint64_t first, last; /* the addresses of devices that a text is about; @last 0: none */
+	uint64_t first, last;	/* the addresses of devices that a text is about; @last 0: none */
 	char text[72];
 };
 
