@@ -161,11 +161,11 @@ struct device_domain_info {
 	uint32_t segment;
 	uint8_t bus, devfn;
 	uint16_t pfsid;
-	bool ats_supported, ats_enabled;
+	bool ats_supported, ats_enabled; /* bit fields in the kernel, as those after ats_qdep */
+	uint8_t ats_qdep;
 	bool dtlb_extra_inval; /* quirk: every device-TLB invalidation twice */
 	bool domain_attached;
 	bool real_dma_subdevice; /* attaches without a cache tag (facts K4c) */
-	uint8_t ats_qdep;
 	struct device *dev;
 	struct intel_iommu *iommu;
 	struct dmar_domain *domain;

@@ -30,7 +30,7 @@ struct q_inval {
 	int free_cnt;
 };
 
-/* The kernel's order; what nothing here reads is left out of the lower half. */
+/* The kernel's fields at the kernel's offsets; what nothing here uses only holds its place. */
 struct intel_iommu {
 	struct mmio_device *reg;
 	uint64_t reg_phys, reg_size;
@@ -41,15 +41,25 @@ struct intel_iommu {
 	int seq_id;
 	int agaw;
 	uint8_t names_and_irqs[32];
-	struct q_inval *qi __cacheline_aligned;
+	uint64_t *domain_ids; /* bitmap */
+	uint8_t copied_tables[8];
+	spinlock_t lock; /* protects context tables and domain ids */
 	struct root_entry *root_entry;
-	spinlock_t lock __cacheline_aligned; /* protects context tables and domain ids */
-	uint64_t *domain_ids;		     /* bitmap */
-	bool scalable_mode;		     /* sm_supported() */
+	uint8_t page_requests[136];
+	struct q_inval *qi;
+	uint8_t irqs_and_core[136];
+	/* not the kernel's, which works it out */
+	bool scalable_mode; /* sm_supported() */
 };
 
-_Static_assert(offsetof(struct intel_iommu, cap) == 24, "the kernel's order");
-_Static_assert(offsetof(struct intel_iommu, gcmd) == 80, "the kernel's order");
+/* pahole on 6.12.117; kernel-patch/verify compare holds them all against the kernel that it has built */
+_Static_assert(offsetof(struct intel_iommu, cap) == 24, "the kernel's");
+_Static_assert(offsetof(struct intel_iommu, gcmd) == 80, "the kernel's");
+_Static_assert(offsetof(struct intel_iommu, domain_ids) == 128, "the kernel's");
+_Static_assert(offsetof(struct intel_iommu, lock) == 144, "the kernel's");
+_Static_assert(offsetof(struct intel_iommu, root_entry) == 152, "the kernel's");
+_Static_assert(offsetof(struct intel_iommu, qi) == 296, "the kernel's");
+_Static_assert(offsetof(struct intel_iommu, scalable_mode) == 440, "the kernel's size");
 
 /**
  * iommu_create - bring a unit up: root table, invalidation queue, translation (kernel init_dmars())
