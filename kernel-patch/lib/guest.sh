@@ -130,7 +130,7 @@ iommu.passthrough=0 iommu.strict=$invalidation panic=-1 no_timer_check tsc=relia
 	mkdir -p "$(dirname "$log")"
 	printf '%s ' qemu-system-x86_64 "${args[@]}" >"$log.command"
 	rm -f "$log" "$log.new"
-	timeout --kill-after=10 "$limit" qemu-system-x86_64 "${args[@]}" -serial "file:$log.new" \
+	timeout --foreground --kill-after=10 "$limit" qemu-system-x86_64 "${args[@]}" -serial "file:$log.new" \
 		>"$log.qemu" 2>&1 </dev/null || status=$?
 	[ ! -f "$log.new" ] || tr -d '\r' <"$log.new" >"$log.failed"
 	rm -f "$log.new"
