@@ -33,8 +33,7 @@ static const struct {
 };
 #define PUBLISHED (sizeof(published) / sizeof(published[0]))
 
-static const enum policy policies[] = { POLICY_PT,	POLICY_LEGACY, POLICY_ALWAYS,
-					POLICY_DYNAMIC, POLICY_STATIC, POLICY_INVS };
+static const enum policy policies[] = { POLICY_PT, POLICY_LEGACY, POLICY_ALWAYS, POLICY_DYNAMIC, POLICY_STATIC };
 #define POLICIES (sizeof(policies) / sizeof(policies[0]))
 
 static void print_heading(FILE *f, const char *text, bool color)
