@@ -46,7 +46,7 @@ struct line_state {
 
 struct undo {
 	uint32_t line;
-	char content[CACHE_LINE_SIZE];
+	_Alignas(uint64_t) char content[CACHE_LINE_SIZE]; /* words */
 };
 
 /* A place that is no memory. */
