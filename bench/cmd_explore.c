@@ -399,6 +399,19 @@ static int exit_code(const struct matrix *m)
 	return code;
 }
 
+/* A mistake of ours. */
+static int fail_diverged(const struct row *r)
+{
+	char *text = exploration_segments_text(r->e.segments, r->e.segment_count, r->e.fail_at);
+	int code = cmd_fail(EXIT_FAILED,
+			    "scenario %s, policy %s: internal error: schedule %.1000s comes out differently when "
+			    "it is run again",
+			    r->scenario->name, policy_name(r->expect->policy), text ? text : "");
+
+	free(text);
+	return code;
+}
+
 static int explore_matrix(struct matrix *m)
 {
 	uint32_t i;
@@ -410,10 +423,13 @@ static int explore_matrix(struct matrix *m)
 		code = cmd_fail(EXIT_FAILED, "out of memory");
 	progress_clear(&m->progress);
 	pthread_mutex_destroy(&m->lock);
-	for (i = 0; !code && i < m->count; i++)
+	for (i = 0; !code && i < m->count; i++) {
 		if (m->rows[i].ret)
 			code = cmd_fail(EXIT_FAILED, "scenario %s, policy %s: setup: %s", m->rows[i].scenario->name,
 					policy_name(m->rows[i].expect->policy), strerror(-m->rows[i].ret));
+		else if (m->rows[i].e.diverged)
+			code = fail_diverged(&m->rows[i]);
+	}
 	if (!code)
 		code = write_report(m);
 	if (code)

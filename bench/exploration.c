@@ -68,13 +68,65 @@ static bool is_bad(const struct explore_verdict *v)
 	return v->outcome != EXPLORE_FINISHED && v->outcome != EXPLORE_PRUNED;
 }
 
+/* ---- the same schedule twice ---- */
+
+static int copy_segments(const struct explore *x, struct culprit *c)
+{
+	const struct explore_segment *segments = explore_segments(x, &c->count);
+
+	c->segments = malloc((c->count + 1UL) * sizeof(*segments));
+	if (!c->segments)
+		return -ENOMEM;
+	memcpy(c->segments, segments, c->count * sizeof(*segments));
+	return 0;
+}
+
+/*
+ * Runs the schedule @c again, which came out as @like, with @state behind it. What a CPU still does after it has
+ * broken a rule depends on which accesses are known to be noticed by others: then states may differ.
+ */
+static int run_again(struct explorer *r, const struct culprit *c, const struct explore_verdict *like,
+		     uint64_t state)
+{
+	struct strategy *s = strategy_replay(c->segments, c->count);
+	struct explore_verdict v;
+
+	if (!s)
+		return -ENOMEM;
+	s->ops->begin(s);
+	explore_run(r->x, s, r->p->scenario->max_steps, &v);
+	strategy_destroy(s);
+	r->e->diverged = v.outcome != like->outcome || strcmp(v.rule, like->rule) ||
+			 (v.outcome == EXPLORE_FINISHED && explore_state_hash(r->x) != state);
+	return 0;
+}
+
+/* The last schedule, which @v came out of. */
+static int check_determined(struct explorer *r, const struct explore_verdict *v)
+{
+	uint64_t state = explore_state_hash(r->x);
+	struct culprit c;
+	int ret = copy_segments(r->x, &c);
+
+	if (ret)
+		return ret;
+	ret = run_again(r, &c, v, state);
+	if (ret || !r->e->diverged) {
+		free(c.segments);
+		return ret;
+	}
+	r->e->segments = c.segments;
+	r->e->segment_count = c.count;
+	r->e->fail_at = r->fail_at;
+	return 0;
+}
+
 /* ---- making a schedule shorter ---- */
 
 static bool still_bad(struct explorer *r, const struct culprit *c, const struct explore_verdict *like,
 		      struct culprit *result)
 {
 	struct strategy *s = strategy_replay(c->segments, c->count);
-	const struct explore_segment *segments;
 	struct explore_verdict v;
 	bool bad;
 
@@ -86,14 +138,9 @@ static bool still_bad(struct explorer *r, const struct culprit *c, const struct 
 	bad = v.outcome == like->outcome && !strcmp(v.rule, like->rule);
 	if (!bad)
 		return false;
-	segments = explore_segments(r->x, &result->count);
 	result->preemptions = v.preemptions;
 	result->steps = v.steps;
-	result->segments = malloc((result->count + 1UL) * sizeof(*segments));
-	if (!result->segments)
-		return false;
-	memcpy(result->segments, segments, result->count * sizeof(*segments));
-	return true;
+	return !copy_segments(r->x, result);
 }
 
 /* Without segment @skip: its agent goes on later, in one piece with its next one. */
@@ -191,24 +238,27 @@ static void keep_history(struct explorer *r, const struct culprit *c, const stru
 
 static int keep_culprit(struct explorer *r, const struct explore_verdict *v)
 {
-	const struct explore_segment *segments;
 	struct culprit c, again;
+	int ret = copy_segments(r->x, &c);
 
-	segments = explore_segments(r->x, &c.count);
-	c.segments = malloc((c.count + 1UL) * sizeof(*segments));
-	if (!c.segments)
-		return -ENOMEM;
-	memcpy(c.segments, segments, c.count * sizeof(*segments));
+	if (ret)
+		return ret;
+	ret = run_again(r, &c, v, 0);
+	if (ret) {
+		free(c.segments);
+		return ret;
+	}
 	explore_every_access(r->x, true);
 	/* In terms of every access it has to come out alike; else it stays as it is. */
-	if (still_bad(r, &c, v, &again)) {
+	if (!r->e->diverged && still_bad(r, &c, v, &again)) {
 		free(c.segments);
 		c = again;
 		minimise(r, &c, v);
 	} else {
 		explore_every_access(r->x, false);
 	}
-	keep_history(r, &c, v);
+	if (!r->e->diverged)
+		keep_history(r, &c, v);
 	explore_every_access(r->x, false);
 	r->e->segments = c.segments;
 	r->e->segment_count = c.count;
@@ -229,7 +279,9 @@ static int pass(struct explorer *r, struct strategy *s)
 {
 	struct exploration *e = r->e;
 	bool exhaustive = r->p->strategy == STRATEGY_DPOR || r->p->strategy == STRATEGY_DFS;
+	uint64_t again_at = e->schedules + 1;
 	struct explore_verdict v;
+	int ret;
 
 	while (e->schedules < r->p->schedules && !stopped(r)) {
 		if (!s->ops->begin(s)) {
@@ -248,6 +300,12 @@ static int pass(struct explorer *r, struct strategy *s)
 		if (is_bad(&v)) {
 			e->verdict = v;
 			return keep_culprit(r, &v);
+		}
+		if (v.outcome == EXPLORE_FINISHED && e->schedules >= again_at) {
+			again_at = 2 * e->schedules;
+			ret = check_determined(r, &v);
+			if (ret || e->diverged)
+				return ret;
 		}
 		if (explore_new_words(r->x) && exhaustive)
 			return -EAGAIN;
@@ -279,7 +337,8 @@ int exploration_run(const struct exploration_params *p, struct exploration *e)
 	int ret = 0;
 
 	*e = (struct exploration){ .refused = true };
-	for (r.fail_at = last ? 1 : 0; !ret && r.fail_at <= last && !is_bad(&e->verdict); r.fail_at++) {
+	for (r.fail_at = last ? 1 : 0; !ret && r.fail_at <= last && !is_bad(&e->verdict) && !e->diverged;
+	     r.fail_at++) {
 		ret = create(&r);
 		if (ret)
 			break;
@@ -292,7 +351,7 @@ int exploration_run(const struct exploration_params *p, struct exploration *e)
 			last = 0;
 		race_destroy(r.race);
 	}
-	e->complete = complete && !ret;
+	e->complete = complete && !ret && !e->diverged;
 	e->interrupted = stopped(&r);
 	e->wall_s = now_s() - start;
 	return ret;

@@ -31,7 +31,8 @@ struct exploration {
 	uint64_t pruned; /* of the schedules: given up because others cover them */
 	bool complete;	 /* no schedule is left that could come out differently */
 	bool interrupted;
-	bool refused;			  /* every schedule had an attach that failed with -EINVAL */
+	bool diverged; /* a schedule came out differently when it was run again: something else had a hand in it */
+	bool refused;  /* every schedule had an attach that failed with -EINVAL */
 	struct explore_verdict verdict;	  /* the first schedule that was not clean, else a clean one's */
 	struct explore_segment *segments; /* of that schedule, minimised; NULL for none */
 	uint32_t segment_count;
@@ -43,6 +44,9 @@ struct exploration {
 
 /**
  * exploration_run - try schedules until one breaks a rule, or none is left
+ *
+ * Some schedules, ever fewer of them, and the one that breaks a rule are run again, to see that nothing but the
+ * schedule decides what comes out. Where something does, the exploration ends with @e->diverged and that schedule.
  *
  * @e: to fill in; exploration_free() releases it, whatever the result. Returns 0, -ENOMEM, or what the setup
  * returned.

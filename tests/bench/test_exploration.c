@@ -3,6 +3,7 @@
  * test_exploration.c - schedules of the races: the same twice, by seed and by replay; all final states with fewer
  * schedules; their text
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -223,6 +224,77 @@ static void test_dpor_has_all_states(void **state)
 	scenarios_destroy(&set);
 }
 
+/* ---- what no schedule decides is found out ---- */
+
+static enum { NEVER, EVERY_OTHER, AFTER_A_VIOLATION } maps_fail;
+static uint32_t maps;
+static bool violated;
+
+int __real_iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t paddr, uint64_t size, int prot);
+int __wrap_iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t paddr, uint64_t size, int prot);
+
+int __wrap_iommu_map(struct dmar_domain *domain, uint64_t iova, uint64_t paddr, uint64_t size, int prot)
+{
+	if ((maps_fail == EVERY_OTHER && ++maps % 2) || (maps_fail == AFTER_A_VIOLATION && violated))
+		return -ENOMEM;
+	return __real_iommu_map(domain, iova, paddr, size, prot);
+}
+
+void __real_explore_violation(struct explore *x, const char *rule, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void __wrap_explore_violation(struct explore *x, const char *rule, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+void __wrap_explore_violation(struct explore *x, const char *rule, const char *format, ...)
+{
+	char what[256];
+	va_list args;
+
+	violated = true;
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	__real_explore_violation(x, rule, "%s", what);
+}
+
+static void check_found_out(const struct scenario_config *c, enum explore_strategy strategy)
+{
+	const struct exploration_params p = {
+		.scenario = c,
+		.policy = c->expect->policy,
+		.strategy = strategy,
+		.seed = 1,
+		.schedules = 20000,
+		.depth = 3,
+		.preemptions = 2,
+	};
+	struct exploration e;
+
+	maps = 0;
+	violated = false;
+	assert_int_equal(exploration_run(&p, &e), 0);
+	assert_int_equal(e.diverged, maps_fail != NEVER);
+	assert_non_null(e.segments);
+	assert_true(!e.diverged || !e.complete);
+	exploration_free(&e);
+}
+
+static void test_nondeterminism_is_found_out(void **state)
+{
+	struct scenario_set set;
+	int i;
+
+	(void)state;
+	load(&set, "planted.ini");
+	assert_string_equal(set.scenarios[0].name, "no-sync-map");
+	for (i = STRATEGY_RANDOM; i <= STRATEGY_DPOR; i++) {
+		for (maps_fail = AFTER_A_VIOLATION; maps_fail > NEVER; maps_fail--)
+			check_found_out(&set.scenarios[0], i);
+		check_found_out(&set.scenarios[0], i);
+	}
+	scenarios_destroy(&set);
+}
+
 /* ---- made shorter, and written down ---- */
 
 static void check_replays(enum explore_memory memory)
@@ -291,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_schedules_are_the_same_twice),
 		cmocka_unit_test(test_dpor_has_all_states),
+		cmocka_unit_test(test_nondeterminism_is_found_out),
 		cmocka_unit_test(test_short_schedules_still_fail),
 		cmocka_unit_test(test_segments_text),
 	};
