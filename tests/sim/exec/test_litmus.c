@@ -30,8 +30,8 @@
 #define RUNS 200000
 #define RUNS_BEHIND 2000
 
-/* Words are 0 to WORDS - 1; locks come after them. */
-enum op_kind { END, LOAD, STORE, ADD, BARRIER, LOCK, UNLOCK };
+/* Words are 0 to WORDS - 1; locks come after them. AWAIT: until the word is odd. */
+enum op_kind { END, LOAD, STORE, ADD, BARRIER, LOCK, UNLOCK, AWAIT };
 
 struct op {
 	enum op_kind kind;
@@ -78,7 +78,7 @@ static void add_outcome(struct outcomes *o, uint64_t outcome)
 
 static bool reads(const struct op *op)
 {
-	return op->kind == LOAD || op->kind == ADD;
+	return op->kind == LOAD || op->kind == ADD || op->kind == AWAIT;
 }
 
 static uint64_t pack(const struct program *p, const uint8_t read[][MAX_OPS], const uint8_t *words)
@@ -97,7 +97,7 @@ static uint64_t pack(const struct program *p, const uint8_t read[][MAX_OPS], con
 
 static void print_program(const struct program *p)
 {
-	static const char *const names[] = { "", "load", "store", "add", "barrier", "lock", "unlock" };
+	static const char *const names[] = { "", "load", "store", "add", "barrier", "lock", "unlock", "await" };
 	uint32_t c, i;
 
 	for (c = 0; c < p->cpus; c++)
@@ -235,6 +235,11 @@ static bool model_step(const struct model *m, struct model_state *s, uint32_t c)
 	case UNLOCK:
 		model_store(m, s, c, op->word, 0);
 		break;
+	case AWAIT:
+		if (!(model_load(s, c, op->word) & 1))
+			return false;
+		s->read[c][s->at[c]] = model_load(s, c, op->word);
+		break;
 	}
 	s->at[c]++;
 	return true;
@@ -331,6 +336,9 @@ static void run_program(void *arg)
 			break;
 		case UNLOCK:
 			explore_unlock(this_vcpu(), &l->memory->lock[op[i].word - WORDS]);
+			break;
+		case AWAIT:
+			read[i] = (uint8_t)smp_cond_load_acquire(&l->memory->word[op[i].word], VAL & 1);
 			break;
 		}
 	}
@@ -560,7 +568,7 @@ static void test_known(void **state)
 
 static struct op random_op(struct rng *r, uint8_t value)
 {
-	static const enum op_kind kinds[] = { LOAD, LOAD, LOAD, STORE, STORE, STORE, ADD, BARRIER };
+	static const enum op_kind kinds[] = { LOAD, LOAD, LOAD, AWAIT, STORE, STORE, STORE, ADD, BARRIER };
 
 	return (struct op){ kinds[rng_below(r, ARRAY_SIZE(kinds))], (uint8_t)rng_below(r, WORDS), value };
 }
