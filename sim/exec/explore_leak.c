@@ -47,6 +47,14 @@ static bool is_empty(const uint64_t *line)
 	return !(line[0] | line[1] | line[2] | line[3] | line[4] | line[5] | line[6] | line[7]);
 }
 
+/* The first of the words from @i on that may not be 0, or @count: tables are mostly empty. */
+static size_t pass_empty(const uint64_t *word, size_t i, size_t count)
+{
+	while (count - i >= 8 && is_empty(&word[i]))
+		i += 8;
+	return i;
+}
+
 static void mark_from(struct marks *m, const void *p, size_t size)
 {
 	const uint64_t *word = p;
@@ -54,9 +62,7 @@ static void mark_from(struct marks *m, const void *p, size_t size)
 	size_t i;
 
 	for (i = 0; i < size / sizeof(*word); i++) {
-		/* Tables are mostly empty. */
-		while (size / sizeof(*word) - i >= 8 && is_empty(&word[i]))
-			i += 8;
+		i = pass_empty(word, i, size / sizeof(*word));
 		if (i == size / sizeof(*word))
 			break;
 		if (!word[i])
@@ -104,6 +110,9 @@ static void count_words(struct explore *x, const void *p, const char *at, size_t
 	size_t i;
 
 	for (i = 0; i < size / sizeof(*word); i++) {
+		i = pass_empty(word, i, size / sizeof(*word));
+		if (i == size / sizeof(*word))
+			break;
 		object = object_referred(x, word[i]);
 		if (object != NO_OBJECT && object != self)
 			x->references[object] += (uint32_t)by;
