@@ -45,8 +45,8 @@ struct line_state {
 };
 
 struct undo {
+	uint64_t content[CACHE_LINE_SIZE / sizeof(uint64_t)];
 	uint32_t line;
-	_Alignas(uint64_t) char content[CACHE_LINE_SIZE]; /* words */
 };
 
 /* A place that is no memory. */

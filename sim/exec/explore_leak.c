@@ -72,6 +72,28 @@ static void mark_from(struct marks *m, const void *p, size_t size)
 	}
 }
 
+static const uint64_t *line_now(const struct explore *x, const struct undo *u)
+{
+	return (const uint64_t *)(x->base + (size_t)u->line * CACHE_LINE_SIZE);
+}
+
+/* From what has changed. */
+static void mark_from_changes(struct marks *m, const void *now, const void *before, size_t size)
+{
+	const uint64_t *is = now, *was = before;
+	size_t i;
+
+	for (i = 0; i < size / sizeof(*is); i++) {
+		/* Most of it is as it was. */
+		while (size / sizeof(*is) - i >= 8 && !memcmp(&is[i], &was[i], 8 * sizeof(*is)))
+			i += 8;
+		if (i == size / sizeof(*is))
+			break;
+		if (is[i] != was[i])
+			mark_from(m, &is[i], sizeof(*is));
+	}
+}
+
 /* ---- objects from before the schedule ---- */
 
 #define NO_OBJECT UINT32_MAX
@@ -138,13 +160,17 @@ int explore_count_references(struct explore *x)
 /* What the schedule has changed, in or out of the counts. */
 static void count_changes(struct explore *x, int by)
 {
-	uint32_t i;
+	uint32_t i, k;
 
 	for (i = 0; i < x->undo_count; i++) {
-		const char *p = x->base + (size_t)x->undo[i].line * CACHE_LINE_SIZE;
+		const uint64_t *now = line_now(x, &x->undo[i]), *before = x->undo[i].content;
 
-		count_words(x, x->undo[i].content, p, CACHE_LINE_SIZE, -by);
-		count_words(x, p, p, CACHE_LINE_SIZE, by);
+		for (k = 0; k < CACHE_LINE_SIZE / sizeof(*now); k++) {
+			if (now[k] == before[k])
+				continue;
+			count_words(x, &before[k], (const char *)&now[k], sizeof(*now), -by);
+			count_words(x, &now[k], (const char *)&now[k], sizeof(*now), by);
+		}
 	}
 	for (i = 0; i < x->freed_count; i++)
 		count_words(x, x->freed[i], x->freed[i], arena_size_of(&x->sim->region.memory, x->freed[i]), -by);
@@ -186,13 +212,19 @@ static void check_former(struct explore *x, const void *p, size_t size)
 
 static void check_former_objects(struct explore *x)
 {
-	uint32_t i;
+	uint32_t i, k;
 
 	if (x->freed_count > MAX_FREED)
 		return;
 	count_changes(x, 1);
-	for (i = 0; i < x->undo_count; i++)
-		check_former(x, x->undo[i].content, CACHE_LINE_SIZE);
+	for (i = 0; i < x->undo_count; i++) {
+		const uint64_t *now = line_now(x, &x->undo[i]), *before = x->undo[i].content;
+
+		/* What is still there is still counted. */
+		for (k = 0; k < CACHE_LINE_SIZE / sizeof(*now); k++)
+			if (now[k] != before[k])
+				check_former(x, &before[k], sizeof(*before));
+	}
 	for (i = 0; i < x->freed_count; i++)
 		check_former(x, x->freed[i], arena_size_of(&x->sim->region.memory, x->freed[i]));
 	count_changes(x, -1);
@@ -210,9 +242,9 @@ static void check_new_objects(struct explore *x)
 	if (i == x->allocation_count)
 		return;
 	for (i = 0; i < x->undo_count; i++)
-		mark_from(&m, x->base + (size_t)x->undo[i].line * CACHE_LINE_SIZE, CACHE_LINE_SIZE);
+		mark_from_changes(&m, line_now(x, &x->undo[i]), x->undo[i].content, CACHE_LINE_SIZE);
 	for (i = 0; i < x->watched_count; i++)
-		mark_from(&m, x->watched[i].p, x->watched[i].size);
+		mark_from_changes(&m, x->watched[i].p, x->watched[i].copy, x->watched[i].size);
 	while (m.depth) {
 		const struct allocation *a = &x->allocations[m.stack[--m.depth]];
 
