@@ -16,6 +16,12 @@
 #include "bench/exploration.h"
 
 #define MAX_STEPS 100000
+/* Sanitizers take their time: there, one in so many races. */
+#ifdef __SANITIZE_ADDRESS__
+#define ONE_IN 5
+#else
+#define ONE_IN 1
+#endif
 
 static int take_pair(void *arg, const struct options_ini_pair *pair, struct options_error *err)
 {
@@ -133,6 +139,8 @@ static void test_schedules_are_the_same_twice(void **state)
 	assert_true(set.count > 15);
 	for (i = 0; i < set.count; i++) {
 		for (k = 0; k < set.scenarios[i].expect_count; k++) {
+			if ((i + k) % ONE_IN)
+				continue;
 			check_same_twice(&set.scenarios[i], k, false);
 			check_same_twice(&set.scenarios[i], k, true);
 		}
@@ -199,9 +207,12 @@ static void test_dpor_has_all_states(void **state)
 		for (k = 0; k < set.scenarios[i].expect_count; k++) {
 			static struct states by_dpor, by_dfs;
 			struct race_scenario s;
-			struct race *r = make_race(&s, &set.scenarios[i], k, false);
+			struct race *r;
 			uint32_t n;
 
+			if ((i + k) % ONE_IN)
+				continue;
+			r = make_race(&s, &set.scenarios[i], k, false);
 			/* Few classes are not always few schedules. */
 			if (all_states(race_explorer(r), strategy_dpor, 100, &by_dpor, &few) &&
 			    all_states(race_explorer(r), all, 5000, &by_dfs, &many)) {
@@ -220,7 +231,7 @@ static void test_dpor_has_all_states(void **state)
 			race_destroy(r);
 		}
 	}
-	assert_true(compared >= 8);
+	assert_true(compared >= 10 / ONE_IN);
 	scenarios_destroy(&set);
 }
 
