@@ -288,6 +288,8 @@ static void thread_body(void *arg, uint32_t cpu)
 	cpu_work(rng_below(&t->rng, START_SPREAD_PS));
 	t->warmup_maps = loop(b, t, start + p->warmup_ps, UINT64_MAX, false);
 
+	if (host_stats_per_cpu())
+		host_stats_reset_cpu();
 	t->measured_from_ps = cpu_clock_ps();
 	if (!p->iterations)
 		end = t->measured_from_ps + p->duration_ps;
@@ -394,7 +396,7 @@ static int run_on_machine(struct bench *b, struct mapbench_result *result)
 
 	b->warm = (struct machine_timer){ .fn = warmup_over, .arg = b };
 	ret = machine_call(b->machine, 0, setup, b);
-	if (!ret)
+	if (!ret && !host_stats_per_cpu())
 		ret = machine_at(b->machine, b->params->warmup_ps, &b->warm);
 	if (!ret)
 		ret = machine_run(b->machine, thread_body, b);

@@ -26,6 +26,15 @@ void host_stats_reset(struct machine *m, uint64_t time_ps)
 	sim_reset_stats(&m->sim, time_ps);
 }
 
+bool host_stats_per_cpu(void)
+{
+	return false;
+}
+
+void host_stats_reset_cpu(void)
+{
+}
+
 static void collect_map_calls(const struct map_sums *done, struct host_result *r)
 {
 	uint32_t i;

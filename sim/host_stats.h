@@ -12,6 +12,14 @@
 void host_stats_reset(struct machine *m, uint64_t time_ps);
 
 /*
+ * Whether each CPU has counts of its own: natively. There a CPU that sees by itself that its warm-up is over calls
+ * host_stats_reset_cpu(), because a timer may be late by more than a measurement takes. In the model there is one
+ * set of counts, which only host_stats_reset() forgets.
+ */
+bool host_stats_per_cpu(void);
+void host_stats_reset_cpu(void);
+
+/*
  * Fills in what @r has of the CPUs' times, of map calls and of units, and its tables of locks and lines, most
  * expensive first. Returns 0 or -ENOMEM.
  */

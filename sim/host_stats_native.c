@@ -5,14 +5,24 @@
 #include "sim/exec/machine_native.h"
 #include "sim/exec/native_lock_stat.h"
 
-/* Runs on each CPU, because what it forgets is that CPU's. */
-static void forget(struct native_event *event)
+bool host_stats_per_cpu(void)
+{
+	return true;
+}
+
+void host_stats_reset_cpu(void)
 {
 	struct native_cpu *c = this_cpu();
 
-	(void)event;
 	c->idle_ps = c->events_run = 0;
 	native_lock_stat_reset(c->machine, c->id);
+}
+
+/* Runs on each CPU, because what it forgets is that CPU's. */
+static void forget(struct native_event *event)
+{
+	(void)event;
+	host_stats_reset_cpu();
 }
 
 void host_stats_reset(struct machine *m, uint64_t time_ps)

@@ -538,7 +538,8 @@ static void test_native(void **state)
 	assert_int_equal(run_native(&p, &r), 0);
 	check_result(&r, &p, 2);
 	assert_true(r.threads[0].maps == 2000 || r.threads[1].maps == 2000);
-	assert_true(r.cache_lock.acquisitions >= 2000);
+	/* Each thread counts from the end of its own warm-up. */
+	assert_true(r.cache_lock.acquisitions >= r.maps);
 	mapbench_result_free(&r);
 }
 
