@@ -205,7 +205,60 @@ static void minimise(struct explorer *r, struct culprit *c, const struct explore
 	free(tried.segments);
 }
 
-/* Runs the schedule once more and keeps what it did to the address that the violation is about. */
+/* 1 + the CPU that took the lock last, in the log; 0: none did. */
+static uint32_t holder(const struct explore_event *events, uint32_t count, const void *lock)
+{
+	while (count--)
+		if (events[count].kind == ACCESS_LOCK && events[count].address == lock)
+			return events[count].agent + 1U;
+	return 0;
+}
+
+/* "deadlock: CPU 0 waits for dmar_domain.lock, which CPU 1 holds; CPU 1 ..." */
+static void tell_waits(const struct explorer *r, struct explore_verdict *v)
+{
+	size_t n = (size_t)snprintf(v->what, sizeof(v->what), "deadlock");
+	const struct explore_event *events;
+	const char *separator = ": ";
+	char name[64], text[128];
+	uint32_t count, i, by;
+
+	events = explore_events(r->x, &count);
+	for (i = 0; i < r->scenario.programs; i++) {
+		const void *on;
+
+		switch (explore_waiting(r->x, i, &on)) {
+		case EXPLORE_WAITS_NOT:
+			continue;
+		case EXPLORE_WAITS_LOCK:
+			by = holder(events, count, on);
+			race_address_name(r->race, on, name, sizeof(name));
+			if (by == i + 1)
+				snprintf(text, sizeof(text), "waits for %s, which it holds itself", name);
+			else if (by)
+				snprintf(text, sizeof(text), "waits for %s, which CPU %u holds", name, by - 1);
+			else
+				snprintf(text, sizeof(text), "waits for %s", name);
+			break;
+		case EXPLORE_WAITS_WRITE:
+			race_address_name(r->race, on, name, sizeof(name));
+			snprintf(text, sizeof(text), "waits until somebody writes %s", name);
+			break;
+		case EXPLORE_WAITS_CALL:
+			snprintf(text, sizeof(text), "waits for a call of another program");
+			break;
+		}
+		n += (size_t)snprintf(v->what + n, sizeof(v->what) - n, "%sCPU %u %s", separator, i, text);
+		if (n >= sizeof(v->what))
+			return;
+		separator = "; ";
+	}
+}
+
+/*
+ * Runs the schedule once more and keeps what it did to the address that the violation is about, or says who waits
+ * for whom.
+ */
 static void keep_history(struct explorer *r, const struct culprit *c, const struct explore_verdict *like)
 {
 	const struct explore_event *events;
@@ -213,7 +266,7 @@ static void keep_history(struct explorer *r, const struct culprit *c, const stru
 	uint32_t count, i;
 	bool bad;
 
-	if (!like->iova)
+	if (!like->iova && like->outcome != EXPLORE_DEADLOCK)
 		return;
 	explore_log(r->x, true);
 	bad = still_bad(r, c, like, &again);
@@ -221,6 +274,10 @@ static void keep_history(struct explorer *r, const struct culprit *c, const stru
 	if (!bad)
 		return;
 	free(again.segments);
+	if (like->outcome == EXPLORE_DEADLOCK) {
+		tell_waits(r, &r->e->verdict);
+		return;
+	}
 	events = explore_events(r->x, &count);
 	r->e->history = calloc(count + 1UL, sizeof(*r->e->history));
 	for (i = 0; r->e->history && i < count; i++) {
@@ -515,6 +572,8 @@ int exploration_print(FILE *f, const struct exploration_params *p, const struct 
 		fprintf(f, "CPU %-*u", (int)column_width(programs) - 4, i);
 	fputs("hardware\n", f);
 	print_events(f, r.race, r.x, programs);
+	if (v.outcome == EXPLORE_DEADLOCK)
+		tell_waits(&r, &v);
 	if (*v.rule)
 		fprintf(f, "\n%s: %s\n", v.rule, v.what);
 	else

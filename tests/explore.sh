@@ -121,6 +121,10 @@ sed 's/^expect = .*/steps = 5\n&/' "$planted" >short.ini
 explore 5 short.ini no-sync-map
 grep -q 'it has not ended after 5 steps' out || fail "does not say that the bound was reached"
 explore 0 "$planted" lock-order
+waits='M5: deadlock: CPU 0 waits for dmar_domain.lock, which CPU 1 holds; CPU 1 waits for dmar_domain.cache_lock, which CPU 0 holds'
+[ "$(grep -cF "$waits" out)" = 3 ] || fail "does not say who waits for whom"
+explore 0 "$planted" lock-order --policy always --replay "$(sed -n 's/.*--replay //p' out | head -n 1)"
+grep -qxF "$waits" out || fail "a replay does not say who waits for whom"
 
 # Refusals: what, where, and what is allowed.
 refused() {

@@ -64,6 +64,29 @@ bool explore_agent_enabled(const struct explore *x, uint32_t i)
 	return false;
 }
 
+enum explore_wait explore_waiting(const struct explore *x, uint32_t cpu, const void **on)
+{
+	const struct agent *a = &x->agents[cpu];
+
+	*on = NULL;
+	switch (a->state) {
+	case AGENT_LOCK:
+		*on = a->lock;
+		return EXPLORE_WAITS_LOCK;
+	case AGENT_WAIT:
+		*on = x->base + (size_t)(a->word - x->words) * sizeof(uint64_t);
+		return EXPLORE_WAITS_WRITE;
+	case AGENT_AWAIT:
+		return EXPLORE_WAITS_CALL;
+	case AGENT_READY:
+	case AGENT_IDLE:
+	case AGENT_FULL:
+	case AGENT_BARRIER:
+		break;
+	}
+	return EXPLORE_WAITS_NOT;
+}
+
 static uint32_t enabled_agents(const struct explore *x)
 {
 	uint32_t mask = 0, i;

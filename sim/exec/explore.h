@@ -94,6 +94,15 @@ uint64_t explore_state_hash(const struct explore *x);
  * is left out: a replay does not know when that was. */
 uint64_t explore_log_hash(const struct explore *x);
 
+/* What a CPU waited for when the last schedule ended. */
+enum explore_wait {
+	EXPLORE_WAITS_NOT,   /* its program had ended, or could go on */
+	EXPLORE_WAITS_LOCK,  /* for the lock at *@on */
+	EXPLORE_WAITS_WRITE, /* until somebody writes *@on, as a unit its status */
+	EXPLORE_WAITS_CALL,  /* explore_await() */
+};
+enum explore_wait explore_waiting(const struct explore *x, uint32_t cpu, const void **on);
+
 /* What kind of object an address belongs to in the last schedule, and where in it; NULL for none. */
 const struct obj_type *explore_object_of(const struct explore *x, const void *p, uint32_t *offset);
 /* The same for what may not be an address. */
