@@ -26,9 +26,18 @@
 #define WORDS 3
 #define LOCKS 2
 #define MAX_STEPS 1000
-/* Of random schedules: at most until all outcomes have been seen, and after that. */
+/*
+ * Of random schedules: at most until all outcomes have been seen, and after that; and of random programs. Each of these
+ * maps memory of its own, for which sanitizers take their time, as for changing stacks.
+ */
 #define RUNS 200000
+#ifdef __SANITIZE_ADDRESS__
+#define RUNS_BEHIND 200
+#define PROGRAMS 5
+#else
 #define RUNS_BEHIND 2000
+#define PROGRAMS 100
+#endif
 
 /* Words are 0 to WORDS - 1; locks come after them. AWAIT: until the word is odd. */
 enum op_kind { END, LOAD, STORE, ADD, BARRIER, LOCK, UNLOCK, AWAIT };
@@ -598,13 +607,6 @@ static void random_program(struct rng *r, struct program *p, uint32_t cpus, uint
 		op[ops - 2] = (struct op){ UNLOCK, lock, 0 };
 	}
 }
-
-/* Each maps memory of its own, for which sanitizers take their time. */
-#ifdef __SANITIZE_ADDRESS__
-#define PROGRAMS 20
-#else
-#define PROGRAMS 100
-#endif
 
 static void test_random_under_sc(void **state)
 {
