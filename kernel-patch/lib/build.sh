@@ -81,6 +81,7 @@ build_configure()
 	mapfile -t fragments < <(build_fragments "$1")
 	stamp=$(fingerprint "${fragments[@]}")
 	! is_done "config-${dir##*/}" "$stamp" || return 0
+	rm -f "$work/stamps/config-${dir##*/}"
 	configure_kernel "$dir" "${fragments[@]}"
 	set_done "config-${dir##*/}" "$stamp"
 }
