@@ -41,6 +41,7 @@
 #define __acquires(lock)
 #define __releases(lock)
 #define __counted_by(member)
+#define __uninitialized
 #define __read_mostly
 #define ____cacheline_aligned __attribute__((aligned(64)))
 #define __cacheline_aligned ____cacheline_aligned
