@@ -404,9 +404,10 @@ static int run_on_machine(struct bench *b, struct mapbench_result *result)
 		ret = -EINTR;
 	if (!ret)
 		ret = collect(b, result);
-	/* Nothing else may run while the domains go. */
-	machine_quiesce(b->machine);
-	torn = machine_call(b->machine, 0, teardown, b);
+	/* Nothing else may run while the domains go, nor be in the middle of a call on one. */
+	torn = machine_quiesce(b->machine);
+	if (!torn)
+		torn = machine_call(b->machine, 0, teardown, b);
 	return ret ? ret : torn;
 }
 

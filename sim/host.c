@@ -87,6 +87,7 @@ struct host {
 	struct machine_timer warm, over, sample;
 	uint64_t sample_period_ps;
 	bool measuring;
+	bool collected; /* results are: nothing is to change them */
 	uint64_t measure_start_ps;
 	uint64_t calls_before[FN_COUNT];
 	int setup_error;
@@ -433,6 +434,8 @@ static void warmup_over(void *arg, uint64_t time_ps)
 {
 	struct host *h = arg;
 
+	if (h->collected)
+		return;
 	count_calls(h, h->calls_before);
 	host_stats_reset(h->machine, time_ps);
 	h->measure_start_ps = time_ps;
@@ -443,6 +446,8 @@ static void run_over(void *arg, uint64_t time_ps)
 {
 	struct host *h = arg;
 
+	if (h->collected)
+		return;
 	h->result->elapsed_ps = time_ps - h->measure_start_ps;
 	machine_stop(h->machine);
 }
@@ -452,6 +457,8 @@ static void sample_inflight(void *arg, uint64_t time_ps)
 	struct host *h = arg;
 
 	(void)time_ps;
+	if (h->collected)
+		return;
 	if (h->measuring) {
 		h->result->inflight_samples++;
 		h->result->inflight_sum += inflight(h);
@@ -662,11 +669,13 @@ static int run_on_machine(struct host *h)
 		ret = run_jobs(h);
 	if (!ret)
 		ret = collect(h);
-	/* Nothing else may run while the domains go. */
-	machine_quiesce(h->machine);
+	/* Nothing else may run while the domains go, nor be in the middle of a call on one. */
+	h->collected = true;
+	torn = machine_quiesce(h->machine);
 	if (ret == -EIO && machine_violation(h->machine))
 		snprintf(h->err, h->err_size, "%s", machine_violation(h->machine));
-	torn = machine_call(h->machine, 0, host_teardown, h);
+	if (!torn)
+		torn = machine_call(h->machine, 0, host_teardown, h);
 	return ret ? ret : torn;
 }
 

@@ -55,13 +55,17 @@ int machine_call(struct machine *m, uint32_t cpu, void (*fn)(void *arg), void *a
  * machine_run - run @body(@arg, cpu) on every CPU from the same moment on
  *
  * Returns when every body has returned or machine_stop() has been called: 0; -EDEADLK when the virtual executor
- * finds every CPU asleep; the error that cpu_fail() was given; as native_run() for want of threads. On the native
- * executor a body that machine_stop() is to end has to look at cpu_stopping().
+ * finds every CPU asleep; the error that cpu_fail() was given; as native_run() for want of threads. A body that
+ * machine_stop() is to end has to look at cpu_stopping().
  */
 int machine_run(struct machine *m, void (*body)(void *arg, uint32_t cpu), void *arg);
 
-/* Drops whatever is still to happen: device events, timers. For what comes before machine_destroy(). */
-void machine_quiesce(struct machine *m);
+/*
+ * Lets bodies that machine_stop() or an error has left in the middle of something go on to their end, and drops
+ * whatever is still to happen: device events, timers. For what comes before machine_destroy(). Returns 0, or an
+ * error as machine_run() when they do not come to their end: then nobody may touch what they worked on.
+ */
+int machine_quiesce(struct machine *m);
 
 /* From one of its CPUs, or from machine_at()'s callback: ends machine_run(). */
 void machine_stop(struct machine *m);

@@ -131,7 +131,7 @@ void machine_stop(struct machine *m)
 	__atomic_store_n(&m->native.stopping, true, __ATOMIC_RELAXED);
 }
 
-void machine_quiesce(struct machine *m)
+int machine_quiesce(struct machine *m)
 {
 	uint32_t i;
 
@@ -139,6 +139,7 @@ void machine_quiesce(struct machine *m)
 		m->native.cpus[i].events.count = 0;
 		m->native.cpus[i].inbox = NULL;
 	}
+	return 0;
 }
 
 const char *machine_violation(const struct machine *m)

@@ -183,9 +183,7 @@ int machine_run(struct machine *m, void (*body)(void *arg, uint32_t cpu), void *
 		t->waiting = false;
 	}
 	m->running = m->sim.cpu_count;
-	ret = engine_run(&m->sim.engine);
-	m->running = 0;
-	return ret;
+	return engine_run(&m->sim.engine);
 }
 
 void machine_stop(struct machine *m)
@@ -193,9 +191,35 @@ void machine_stop(struct machine *m)
 	engine_stop(&m->sim.engine);
 }
 
-void machine_quiesce(struct machine *m)
+/* Wakes those who sleep for want of anything to do. */
+static void wake_idle(struct machine *m)
 {
+	uint64_t now_ps = 0;
+	uint32_t i;
+
+	for (i = 0; i < m->sim.cpu_count; i++)
+		if (m->sim.cpus[i].proc.now_ps > now_ps)
+			now_ps = m->sim.cpus[i].proc.now_ps;
+	for (i = 0; i < m->sim.cpu_count; i++)
+		if (m->sim.cpus[i].state == VCPU_IDLE)
+			proc_wake(&m->sim.cpus[i].proc, now_ps);
+}
+
+int machine_quiesce(struct machine *m)
+{
+	int ret = 0;
+
+	if (m->running) {
+		m->sim.ending = true;
+		wake_idle(m);
+		ret = engine_run(&m->sim.engine);
+		if (!ret && m->running)
+			ret = -EBUSY;
+		m->sim.ending = false;
+		m->running = 0;
+	}
 	engine_clear(&m->sim.engine);
+	return ret;
 }
 
 const char *machine_violation(const struct machine *m)

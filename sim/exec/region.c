@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -99,13 +101,22 @@ void *region_alloc(struct region *r, const struct obj_type *type, size_t size, s
 
 void region_free(struct region *r, void *p)
 {
+	struct line_object *o;
+
 	if (!p)
 		return;
 	if (r->explore) {
 		explore_free(r->explore, p);
 		return;
 	}
-	r->objects[region_line_index(r, p)].live = false;
+	o = &r->objects[region_line_index(r, p)];
+	/* The allocator would not notice before it is too late to say what it was. */
+	if (!o->live) {
+		fprintf(stderr, "simbench: internal error: a %s is freed twice\n",
+			o->type ? r->types[o->type - 1]->name : "piece of memory");
+		abort();
+	}
+	o->live = false;
 	r->live_objects--;
 	r->live_bytes -= arena_size_of(&r->memory, p);
 	arena_free(&r->memory, p);

@@ -320,7 +320,7 @@ void vcpu_idle(void)
 	uint64_t since = c->proc.now_ps;
 
 	c->idle_since_ps = since;
-	while (!vcpu_irq_due(c))
+	while (!vcpu_irq_due(c) && !c->sim->ending)
 		sleep_until(c, VCPU_IDLE, c->irqs ? c->irqs->time_ps : EVENT_NEVER);
 	if (since < c->sim->measure_start_ps)
 		since = c->sim->measure_start_ps;

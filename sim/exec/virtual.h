@@ -113,6 +113,7 @@ struct sim {
 	uint64_t rcu_seq;
 	struct rcu_head *rcu_callbacks; /* objects to free when their last reader is gone */
 	uint64_t measure_start_ps;
+	bool ending;			 /* programs are to return */
 	struct mcs_cpu_nodes *mcs_nodes; /* by CPU */
 };
 

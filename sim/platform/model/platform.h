@@ -411,10 +411,10 @@ static inline void cpu_kick(uint32_t cpu, struct cpu_kick *kick)
 	vcpu_raise_irq(&c->sim->cpus[cpu], &kick->irq, c->proc.now_ps);
 }
 
-/* Whether the run is to end: here it just does. */
+/* Whether the run is to end: it is over, and what a CPU was in the middle of has been brought to an end. */
 static inline bool cpu_stopping(void)
 {
-	return false;
+	return this_vcpu()->sim->ending;
 }
 
 /* Ends the run with @error. */
