@@ -112,6 +112,14 @@ static uint32_t object_at(const struct explore *x, uint64_t offset)
 	return line - o->index;
 }
 
+/* Entries of tables refer to whole pages; two small numbers in one word must not look like an entry. */
+static bool is_page(const struct explore *x, uint32_t object)
+{
+	const char *p = x->base + (size_t)object * CACHE_LINE_SIZE;
+
+	return object % (PAGE_SIZE / CACHE_LINE_SIZE) == 0 && arena_size_of(&x->sim->region.memory, p) >= PAGE_SIZE;
+}
+
 static uint32_t object_referred(const struct explore *x, uint64_t word)
 {
 	uint32_t object;
@@ -121,7 +129,8 @@ static uint32_t object_referred(const struct explore *x, uint64_t word)
 	object = object_at(x, word - (uintptr_t)x->base);
 	if (object != NO_OBJECT)
 		return object;
-	return object_at(x, (word & ENTRY_ADDRESS_MASK) - region_phys(&x->sim->region, x->base));
+	object = object_at(x, (word & ENTRY_ADDRESS_MASK) - region_phys(&x->sim->region, x->base));
+	return object != NO_OBJECT && is_page(x, object) ? object : NO_OBJECT;
 }
 
 /* Of the words at @p, which stand at @at in simulated memory. */
