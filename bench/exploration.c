@@ -247,6 +247,9 @@ static void tell_waits(const struct explorer *r, struct explore_verdict *v)
 		case EXPLORE_WAITS_CALL:
 			snprintf(text, sizeof(text), "waits for a call of another program");
 			break;
+		case EXPLORE_WAITS_GRACE:
+			snprintf(text, sizeof(text), "waits for a grace period of RCU");
+			break;
 		}
 		n += (size_t)snprintf(v->what + n, sizeof(v->what) - n, "%sCPU %u %s", separator, i, text);
 		if (n >= sizeof(v->what))

@@ -75,7 +75,8 @@ static int cache_tag_assign(struct dmar_domain *domain, uint16_t did, struct dev
 	return 0;
 }
 
-static void cache_tag_unassign(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
+/* Returns whether those who have found the tag before may still use it. */
+static bool cache_tag_unassign(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
 			       enum cache_tag_type type)
 {
 	struct domain_cache *cache = domain_cache(domain);
@@ -83,10 +84,8 @@ static void cache_tag_unassign(struct dmar_domain *domain, uint16_t did, struct 
 	unsigned long flags;
 	uint32_t users = 1;
 
-	if (domain_uses_invs(domain)) {
-		invs_del(domain, did, dev, pasid, type);
-		return;
-	}
+	if (domain_uses_invs(domain))
+		return invs_del(domain, did, dev, pasid, type);
 	flags = spin_lock_irqsave(&cache->cache_lock);
 	tag = cache_tag_find(cache, did, dev, pasid, type);
 	if (tag) {
@@ -98,6 +97,7 @@ static void cache_tag_unassign(struct dmar_domain *domain, uint16_t did, struct 
 	spin_unlock_irqrestore(&cache->cache_lock, flags);
 	if (!users && domain->config->bug != BUG_LOSE_TAG)
 		shared_free(tag);
+	return false;
 }
 
 /* The batch is made at the first attach and lives as long as the domain. Without the lock each walk has its own. */
@@ -122,12 +122,22 @@ static int domain_qi_batch_alloc(struct dmar_domain *domain)
 	return ret;
 }
 
-static void unassign_pair(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
+/*
+ * Returns whether the device's TLB may still be invalidated by those who have found its tag before. An IOTLB's tag
+ * does no harm later: at worst it invalidates too much.
+ */
+static bool unassign_pair(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
 			  enum cache_tag_type iotlb, enum cache_tag_type devtlb)
 {
 	cache_tag_unassign(domain, did, dev, pasid, iotlb);
-	if (READ_ONCE(dev->info.ats_enabled))
-		cache_tag_unassign(domain, did, dev, pasid, devtlb);
+	return READ_ONCE(dev->info.ats_enabled) && cache_tag_unassign(domain, did, dev, pasid, devtlb);
+}
+
+/* Until that is over: then ATS may go off. */
+static void wait_for_walks(const struct dmar_domain *domain)
+{
+	if (domain->config->bug != BUG_NO_GRACE_PERIOD)
+		synchronize_rcu();
 }
 
 static int assign_pair(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
@@ -158,8 +168,8 @@ int cache_tag_assign_domain(struct dmar_domain *domain, struct device *dev, uint
 	if (ret || !parent)
 		return ret;
 	ret = assign_pair(parent, did, dev, pasid, CACHE_TAG_NESTING_IOTLB, CACHE_TAG_NESTING_DEVTLB);
-	if (ret)
-		unassign_pair(domain, did, dev, pasid, CACHE_TAG_IOTLB, CACHE_TAG_DEVTLB);
+	if (ret && unassign_pair(domain, did, dev, pasid, CACHE_TAG_IOTLB, CACHE_TAG_DEVTLB))
+		wait_for_walks(domain);
 	return ret;
 }
 
@@ -167,11 +177,14 @@ void cache_tag_unassign_domain(struct dmar_domain *domain, struct device *dev, u
 			       struct dmar_domain *parent)
 {
 	uint16_t did = domain_id_iommu(domain, dev->info.iommu);
+	bool walks;
 
 	function_entered(__func__);
-	unassign_pair(domain, did, dev, pasid, CACHE_TAG_IOTLB, CACHE_TAG_DEVTLB);
+	walks = unassign_pair(domain, did, dev, pasid, CACHE_TAG_IOTLB, CACHE_TAG_DEVTLB);
 	if (parent)
-		unassign_pair(parent, did, dev, pasid, CACHE_TAG_NESTING_IOTLB, CACHE_TAG_NESTING_DEVTLB);
+		walks |= unassign_pair(parent, did, dev, pasid, CACHE_TAG_NESTING_IOTLB, CACHE_TAG_NESTING_DEVTLB);
+	if (walks)
+		wait_for_walks(domain);
 }
 
 uint64_t calculate_psi_aligned_address(uint64_t start, uint64_t end, uint64_t *pages, unsigned int *mask)
@@ -201,7 +214,7 @@ uint64_t calculate_psi_aligned_address(uint64_t start, uint64_t end, uint64_t *p
 struct tag_walk {
 	struct domain_cache *cache;
 	struct intel_iommu *iommu; /* of the last tag */
-	struct invs_walk array;
+	struct invs *array;
 	bool lockless;
 	unsigned long flags;
 	struct qi_batch *shared; /* the domain's, under the lock */
@@ -280,15 +293,15 @@ static struct cache_tag *tag_at(const struct tag_walk *w, struct cds_list_head *
 }
 
 /* Each of these returns a tag, or NULL behind the last one. */
-static struct cache_tag *tag_walk_begin(struct tag_walk *w, struct dmar_domain *domain, bool devtlbs)
+static struct cache_tag *tag_walk_begin(struct tag_walk *w, struct dmar_domain *domain)
 {
 	w->cache = domain_cache(domain);
 	w->iommu = NULL;
 	w->lockless = domain_uses_invs(domain);
 	if (unlikely(w->lockless)) {
 		w->own.index = 0;
-		invs_walk_begin(&w->array, domain, devtlbs);
-		return tag_walk_at(w, invs_walk_next(w->array.invs, NULL));
+		w->array = invs_walk_begin(domain);
+		return tag_walk_at(w, invs_walk_next(w->array, NULL));
 	}
 	w->flags = spin_lock_irqsave(&w->cache->cache_lock);
 	compute(COST_SPIN_LOCK_IRQ);
@@ -299,7 +312,7 @@ static struct cache_tag *tag_walk_begin(struct tag_walk *w, struct dmar_domain *
 static struct cache_tag *tag_walk_next(struct tag_walk *w, struct cache_tag *tag)
 {
 	if (unlikely(w->lockless))
-		return tag_walk_at(w, invs_walk_next(w->array.invs, tag));
+		return tag_walk_at(w, invs_walk_next(w->array, tag));
 	return tag_walk_at(w, tag_at(w, READ_ONCE(tag->node.next)));
 }
 
@@ -307,13 +320,12 @@ static void tag_walk_end(struct tag_walk *w)
 {
 	qi_batch_flush_descs(w);
 	if (unlikely(w->lockless))
-		invs_walk_end(&w->array);
+		invs_walk_end();
 	else
 		spin_unlock_irqrestore(&w->cache->cache_lock, w->flags);
 }
 
-#define for_each_tag(w, domain, devtlbs, tag) \
-	for ((tag) = tag_walk_begin(w, domain, devtlbs); (tag); (tag) = tag_walk_next(w, tag))
+#define for_each_tag(w, domain, tag) for ((tag) = tag_walk_begin(w, domain); (tag); (tag) = tag_walk_next(w, tag))
 
 static void cache_tag_flush_iotlb(struct dmar_domain *domain, struct cache_tag *tag, struct tag_walk *w,
 				  uint64_t addr, uint64_t pages, unsigned int mask, int ih)
@@ -372,7 +384,7 @@ void cache_tag_flush_range(struct dmar_domain *domain, uint64_t start, uint64_t 
 	compute(COST_FLUSH_RANGE_SETUP);
 	addr = calculate_psi_aligned_address(start, end, &pages, &mask);
 
-	for_each_tag(&w, domain, true, tag)
+	for_each_tag(&w, domain, tag)
 	{
 		switch (READ_ONCE(tag->type)) {
 		case CACHE_TAG_IOTLB:
@@ -397,7 +409,7 @@ void cache_tag_flush_all(struct dmar_domain *domain)
 	struct tag_walk w;
 
 	count_call(FN_cache_tag_flush_all);
-	for_each_tag(&w, domain, true, tag)
+	for_each_tag(&w, domain, tag)
 	{
 		if (is_devtlb(READ_ONCE(tag->type)))
 			cache_tag_flush_devtlb(tag, &w, 0, MAX_AGAW_PFN_WIDTH, false);
@@ -418,7 +430,7 @@ void cache_tag_flush_range_np(struct dmar_domain *domain, uint64_t start, uint64
 	compute(COST_FLUSH_RANGE_SETUP);
 	addr = calculate_psi_aligned_address(start, end, &pages, &mask);
 
-	for_each_tag(&w, domain, false, tag)
+	for_each_tag(&w, domain, tag)
 	{
 		if (!cap_caching_mode(READ_ONCE(w.iommu->cap)) || domain_use_first_level(domain)) {
 			iommu_flush_write_buffer(w.iommu);

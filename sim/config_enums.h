@@ -56,6 +56,7 @@
 	X(BUG_FREE_TABLES_FIRST, "free-tables-first") /* M3: an unmap frees tables and then invalidates */ \
 	X(BUG_FREE_LINKED_TAG, "free-linked-tag")     /* M4: a tag is freed and stays in the list */       \
 	X(BUG_FREE_INVS_EARLY, "free-invs-early")     /* M4: invs frees an array that is being walked */   \
+	X(BUG_NO_GRACE_PERIOD, "no-grace-period")     /* M4: invs turns ATS off while tags are walked */   \
 	X(BUG_LOCK_ORDER, "lock-order")		      /* M5: two locks, taken either way round */          \
 	X(BUG_LOSE_TAG, "lose-tag")		      /* M6: a tag that goes out of use is not freed */    \
 	X(BUG_LEAK_TAG, "leak-tag")		      /* M6: a tag that is not needed is not freed */

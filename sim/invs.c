@@ -3,7 +3,7 @@
 
 #include "sim/iommu.h"
 
-OBJ_TYPE(invs, OBJ_FIELD(invs, rcu), OBJ_FIELD(invs, count), OBJ_FIELD(invs, sync_map), OBJ_FIELD(invs, devtlbs));
+OBJ_TYPE(invs, OBJ_FIELD(invs, rcu), OBJ_FIELD(invs, count), OBJ_FIELD(invs, sync_map));
 
 static struct cache_tag *invs_find(struct invs *invs, uint16_t did, struct device *dev, uint32_t pasid,
 				   enum cache_tag_type type)
@@ -31,8 +31,6 @@ static void note_tag(struct invs *invs, struct cache_tag *tag, bool first_stage)
 {
 	if (iommu_needs_sync_map(READ_ONCE(tag->iommu), first_stage))
 		WRITE_ONCE(invs->sync_map, true);
-	if (is_devtlb(READ_ONCE(tag->type)))
-		WRITE_ONCE(invs->devtlbs, true);
 }
 
 /* The array that is to follow @old: its tags that have users, and room for one more. */
@@ -92,38 +90,34 @@ out:
 	return ret;
 }
 
-void invs_del(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
+bool invs_del(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
 	      enum cache_tag_type type)
 {
 	struct domain_cache *cache = domain_cache(domain);
 	struct cache_tag *tag;
 	unsigned long flags;
+	uint32_t users = 1;
 
 	flags = spin_lock_irqsave(&cache->cache_lock);
 	tag = invs_find(READ_ONCE(cache->invs), did, dev, pasid, type);
-	if (tag)
-		WRITE_ONCE(tag->users, READ_ONCE(tag->users) - 1);
+	if (tag) {
+		users = READ_ONCE(tag->users) - 1;
+		smp_store_release(&tag->users, users);
+	}
 	spin_unlock_irqrestore(&cache->cache_lock, flags);
+	return !users;
 }
 
-void invs_walk_begin(struct invs_walk *w, struct dmar_domain *domain, bool devtlbs)
+struct invs *invs_walk_begin(struct dmar_domain *domain)
 {
-	w->cache = domain_cache(domain);
 	/* Pairs with the one in invs_add(): the walk finds the tag, or the device the page table as it is now. */
 	smp_mb();
 	rcu_read_lock();
-	w->invs = rcu_dereference(w->cache->invs);
-	w->locked = devtlbs && w->invs && READ_ONCE(w->invs->devtlbs);
-	if (likely(!w->locked))
-		return;
-	w->flags = spin_lock_irqsave(&w->cache->cache_lock);
-	w->invs = READ_ONCE(w->cache->invs);
+	return rcu_dereference(domain_cache(domain)->invs);
 }
 
-void invs_walk_end(struct invs_walk *w)
+void invs_walk_end(void)
 {
-	if (unlikely(w->locked))
-		spin_unlock_irqrestore(&w->cache->cache_lock, w->flags);
 	rcu_read_unlock();
 }
 
@@ -132,18 +126,16 @@ struct cache_tag *invs_walk_next(struct invs *invs, struct cache_tag *tag)
 	uint32_t i = tag ? (uint32_t)(tag - invs->tags) + 1 : 0, count = invs ? READ_ONCE(invs->count) : 0;
 
 	for (; i < count; i++)
-		if (READ_ONCE(invs->tags[i].users))
+		if (smp_load_acquire(&invs->tags[i].users))
 			return &invs->tags[i];
 	return NULL;
 }
 
 bool invs_sync_map(struct dmar_domain *domain)
 {
-	struct invs_walk w;
-	bool needed;
+	struct invs *invs = invs_walk_begin(domain);
+	bool needed = invs && READ_ONCE(invs->sync_map);
 
-	invs_walk_begin(&w, domain, false);
-	needed = w.invs && READ_ONCE(w.invs->sync_map);
-	invs_walk_end(&w);
+	invs_walk_end();
 	return needed;
 }

@@ -3,9 +3,10 @@
  * invs.h - policy invs: a domain's cache tags as an array that RCU manages, which maps and unmaps walk without a
  * lock
  *
- * What SMMUv3 has since v7.1 (facts K9), for VT-d's cache tags; kernel-patch/ has it as a patch. A tag is added
- * before the device can walk the page tables, and given up when it cannot any more. Device TLBs are invalidated
- * under cache_lock, as SMMUv3 takes an rwlock for them: a device that has been detached does not answer any more.
+ * What SMMUv3 has since v7.1 (facts K9), for VT-d's cache tags; kernel-patch/0004 is the same for the kernel. A tag
+ * is added before the device can walk the page tables, and given up when it cannot any more. A device that is
+ * detached must not be asked to invalidate its TLB later than that: SMMUv3 takes an rwlock for such devices, here
+ * their detach waits for a grace period.
  */
 #ifndef SIMBENCH_INVS_H
 #define SIMBENCH_INVS_H
@@ -17,7 +18,6 @@ struct invs {
 	struct rcu_head rcu;
 	uint32_t count;
 	bool sync_map;		 /* a unit among them needs something after a map */
-	bool devtlbs;		 /* a device TLB is among them */
 	struct cache_tag tags[]; /* in attach order; one without users has been given up */
 };
 
@@ -35,25 +35,22 @@ static inline bool domain_uses_invs(const struct dmar_domain *domain)
 int invs_add(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
 	     enum cache_tag_type type);
 
-/* Takes back one invs_add() with the same arguments. Needs no memory: the next array is made without the tag. */
-void invs_del(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
+/*
+ * Takes back one invs_add() with the same arguments. Needs no memory: the next array is made without the tag.
+ * Returns whether it has no more users: those who have found it before still use it, and synchronize_rcu() waits
+ * for them.
+ */
+bool invs_del(struct dmar_domain *domain, uint16_t did, struct device *dev, uint32_t pasid,
 	      enum cache_tag_type type);
-
-struct invs_walk {
-	struct domain_cache *cache;
-	struct invs *invs; /* NULL when there has never been a tag */
-	bool locked;
-	unsigned long flags;
-};
 
 /**
  * invs_walk_begin - begin to walk a domain's tags, after its page table has been changed
- * @w: to fill in; until invs_walk_end() the array stays
  * @domain: domain
- * @devtlbs: device TLBs are to be invalidated too
+ *
+ * Returns the array, which stays until invs_walk_end(); NULL when there has never been a tag.
  */
-void invs_walk_begin(struct invs_walk *w, struct dmar_domain *domain, bool devtlbs);
-void invs_walk_end(struct invs_walk *w);
+struct invs *invs_walk_begin(struct dmar_domain *domain);
+void invs_walk_end(void);
 
 /* The first tag with users behind @tag, which is NULL at the beginning; NULL: there is none. */
 struct cache_tag *invs_walk_next(struct invs *invs, struct cache_tag *tag);

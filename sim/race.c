@@ -259,7 +259,10 @@ static int create_device(struct race *r, uint32_t d)
 	r->device[d] = device_create(r->iommu[s->unit_of[d]], d, s->ats);
 	if (!r->device[d])
 		return -ENOMEM;
-	return vtd_requester_init(&r->requester[d], hw, device_rid(&r->device[d]->info), s->ats);
+	if (vtd_requester_init(&r->requester[d], hw, device_rid(&r->device[d]->info), s->ats))
+		return -ENOMEM;
+	r->requester[d].ats_enabled = &r->device[d]->info.ats_enabled;
+	return 0;
 }
 
 static void setup(void *arg)

@@ -251,6 +251,16 @@ static void iotlb_invalidate(struct vtd_hw *hw, int did, uint64_t pfn, unsigned 
 	}
 }
 
+/* What a device makes of an invalidation while its ATS is off is up to the device: none is to be sent (M4). */
+static void check_ats(struct vtd_hw *hw, const struct vtd_requester *r)
+{
+	if (!hw->sim->explore || !r->ats_enabled)
+		return;
+	explore_agent_read(hw->sim, r->ats_enabled);
+	if (!*r->ats_enabled)
+		explore_violation(hw->sim->explore, "M4", "the TLB of a device is invalidated whose ATS is off");
+}
+
 static void dev_tlb_invalidate(struct vtd_hw *hw, const struct qi_dev_iotlb_fields *f, uint64_t time_ps)
 {
 	struct vtd_requester *r;
@@ -259,6 +269,7 @@ static void dev_tlb_invalidate(struct vtd_hw *hw, const struct qi_dev_iotlb_fiel
 	for (r = hw->requesters; r; r = r->next) {
 		if (r->rid != f->sid || !r->dev_tlb)
 			continue;
+		check_ats(hw, r);
 		for (i = 0; i < DEV_TLB_ENTRIES; i++)
 			if (r->dev_tlb[i].valid && in_range(&r->dev_tlb[i], f->addr >> PAGE_SHIFT, f->order))
 				r->dev_tlb[i].valid = false;

@@ -92,6 +92,7 @@ struct vtd_requester {
 	int levels;
 	/* device TLB, with ATS */
 	struct iotlb_entry *dev_tlb;
+	const bool *ats_enabled; /* explorer: where software has it; without ATS the device takes no invalidation */
 	uint64_t dma_faults;
 	enum vtd_fault_reason last_fault;
 };

@@ -71,20 +71,20 @@ done
 
 # One mistake for each rule: every strategy finds it, twice the same, alone and with company.
 for strategy in random pct dfs dpor; do
-	explore 0 "$planted" --strategy "$strategy" --seed 7 --schedules 20000 --output-format json
+	explore 0 "$planted" --strategy "$strategy" --seed 7 --schedules 100000 --output-format json
 	jq -e '[.results[].verdict] | unique == ["M1", "M2", "M3", "M4", "M5", "M6"]' out >/dev/null ||
 		fail "$strategy does not find all"
 	verdicts out >first
 	for threads in 1 3; do
-		explore 0 "$planted" --strategy "$strategy" --seed 7 --schedules 20000 --output-format json -j "$threads"
+		explore 0 "$planted" --strategy "$strategy" --seed 7 --schedules 100000 --output-format json -j "$threads"
 		verdicts out | cmp -s - first || fail "$strategy: another result with -j $threads"
 	done
 done
-explore 0 "$planted" --strategy random --seed 8 --schedules 20000 --output-format json
+explore 0 "$planted" --strategy random --seed 8 --schedules 100000 --output-format json
 verdicts out | cmp -s - first && fail "the seed makes no difference"
 
 # The same with store buffers: the replay needs them, and says so.
-explore 0 "$planted" --memory tso --strategy pct --seed 7 --schedules 20000 --output-format json
+explore 0 "$planted" --memory tso --strategy pct --seed 7 --schedules 100000 --output-format json
 mv out tso.json
 while read -r scenario policy rule schedule; do
 	explore 0 "$planted" "$scenario" --policy "$policy" --memory tso --replay "$schedule"

@@ -37,6 +37,13 @@ void explore_blame(struct explore *x, uint64_t iova)
 
 /* ---- the schedule ---- */
 
+static bool explore_section_lasts(const struct explore *x, const struct agent *a)
+{
+	uint64_t since = x->agents[a->reader].cpu->rcu_since;
+
+	return since && since <= a->began_before;
+}
+
 bool explore_agent_enabled(const struct explore *x, uint32_t i)
 {
 	const struct agent *a = &x->agents[i];
@@ -60,6 +67,8 @@ bool explore_agent_enabled(const struct explore *x, uint32_t i)
 		return buffered < EXPLORE_BUFFERED_STORES;
 	case AGENT_BARRIER:
 		return !buffered;
+	case AGENT_GRACE:
+		return !explore_section_lasts(x, a) && !x->buffers[a->reader].count;
 	}
 	return false;
 }
@@ -78,6 +87,8 @@ enum explore_wait explore_waiting(const struct explore *x, uint32_t cpu, const v
 		return EXPLORE_WAITS_WRITE;
 	case AGENT_AWAIT:
 		return EXPLORE_WAITS_CALL;
+	case AGENT_GRACE:
+		return EXPLORE_WAITS_GRACE;
 	case AGENT_READY:
 	case AGENT_IDLE:
 	case AGENT_FULL:
@@ -432,6 +443,8 @@ int explore_snapshot(struct explore *x)
 		return ret;
 	for (i = 0; i < x->watched_count; i++)
 		memcpy(x->watched[i].copy, x->watched[i].p, x->watched[i].size);
+	for (i = 0; i < x->cpu_count; i++)
+		x->sections[i] = explore_location(x, (uintptr_t)&s->cpus[i].rcu_since);
 	s->explore = x;
 	s->region.explore = x;
 	s->engine.post_hook = post_hook;

@@ -100,6 +100,7 @@ enum explore_wait {
 	EXPLORE_WAITS_LOCK,  /* for the lock at *@on */
 	EXPLORE_WAITS_WRITE, /* until somebody writes *@on, as a unit its status */
 	EXPLORE_WAITS_CALL,  /* explore_await() */
+	EXPLORE_WAITS_GRACE, /* for the end of an RCU section */
 };
 enum explore_wait explore_waiting(const struct explore *x, uint32_t cpu, const void **on);
 
@@ -179,6 +180,11 @@ void explore_agent_write(struct sim *s, const void *p);
 void explore_wait_word(struct vcpu *c, const void *p);
 void explore_lock(struct vcpu *c, spinlock_t *lock);
 void explore_unlock(struct vcpu *c, spinlock_t *lock);
+/* The outermost section of a CPU is about to begin, or to end. */
+void explore_rcu_lock(struct vcpu *c);
+void explore_rcu_unlock(struct vcpu *c);
+/* Until the sections that others are in now are over. */
+void explore_synchronize_rcu(struct vcpu *c);
 void explore_called(struct vcpu *c, enum fn_id fn);
 void explore_entered(struct vcpu *c, const char *name);
 void explore_post(struct explore *x, struct actor *actor, uint64_t arg);

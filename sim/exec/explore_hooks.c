@@ -318,6 +318,75 @@ void explore_await(struct explore *x, uint32_t location, const uint32_t *flag)
 	explore_note(x, location, ACCESS_AWAIT);
 }
 
+/*
+ * A grace period looks at who is in a section, once, when it begins: that is what depends on whether a section has
+ * begun. Then it comes after the end of each that it has seen, and of no later one of the same CPU.
+ */
+void explore_rcu_lock(struct vcpu *c)
+{
+	struct explore *x = c->explore;
+
+	struct place *p = &x->places[x->sections[x->current]];
+	bool visible;
+
+	if (!x->running)
+		return;
+	visible = explore_notice(x, &p->owner, &p->flags, &p->location, true);
+	scheduling_point(x, visible, AGENT_READY);
+	if (visible)
+		add_access(x, x->places[x->sections[x->current]].location, ACCESS_STORE);
+}
+
+void explore_rcu_unlock(struct vcpu *c)
+{
+	struct explore *x = c->explore;
+	uint32_t i;
+
+	for (i = 0; x->running && i < x->cpu_count; i++) {
+		struct agent *a = &x->agents[i];
+
+		if (a->state == AGENT_GRACE && a->reader == x->current && c->rcu_since <= a->began_before)
+			a->reader_ended = x->step;
+	}
+}
+
+void explore_synchronize_rcu(struct vcpu *c)
+{
+	struct explore *x = c->explore;
+	struct agent *a = &x->agents[x->current];
+	uint32_t visible = 0, i;
+
+	if (!x->running)
+		return;
+	for (i = 0; i < x->cpu_count; i++) {
+		struct place *p = &x->places[x->sections[i]];
+
+		if (i != x->current)
+			visible |= (uint32_t)explore_notice(x, &p->owner, &p->flags, &p->location, false) << i;
+	}
+	scheduling_point(x, visible, AGENT_BARRIER);
+	for (i = 0; i < x->cpu_count; i++)
+		if (visible >> i & 1)
+			add_access(x, x->places[x->sections[i]].location, ACCESS_LOAD);
+	a->began_before = c->sim->rcu_seq;
+	for (i = 0; i < x->cpu_count; i++) {
+		if (i == x->current)
+			continue;
+		a->reader = i;
+		a->reader_ended = 0;
+		a->state = AGENT_GRACE;
+		if (!explore_agent_enabled(x, x->current)) {
+			explore_yield(x);
+			if (a->reader_ended) {
+				x->transition.posted_by = (uint8_t)(1 + i);
+				x->transition.posted_at = a->reader_ended - 1;
+			}
+			x->reached[x->current]++;
+		}
+		a->state = AGENT_READY;
+	}
+}
+
 uint32_t explore_agent(const struct explore *x)
 {
 	return x->current;

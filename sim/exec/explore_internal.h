@@ -77,6 +77,7 @@ enum agent_state {
 	AGENT_IDLE,
 	AGENT_FULL,    /* the store buffer: until there is room */
 	AGENT_BARRIER, /* until it is empty */
+	AGENT_GRACE,   /* until another CPU's RCU section is over, and has reached memory */
 };
 
 struct posted {
@@ -96,6 +97,9 @@ struct agent {
 	const struct word *word; /* AGENT_WAIT: until somebody else writes it after step `since` */
 	uint32_t since;
 	const uint32_t *flag; /* AGENT_AWAIT */
+	/* AGENT_GRACE: for that CPU's section, if it began before; 1 + the transition that ended it, or 0 */
+	uint32_t reader, reader_ended;
+	uint64_t began_before;
 	struct {
 		const struct word *word;
 		uint32_t step;
@@ -128,6 +132,8 @@ struct explore {
 	uint32_t cpu_count, hardware_end, agent_count; /* CPUs, then hardware, then timers */
 	struct agent agents[EXPLORE_MAX_AGENTS];
 	uint32_t reached[EXPLORE_ALL_AGENTS];
+	uint32_t sections[EXPLORE_MAX_AGENTS]; /* by CPU: the place that stands for whether it is in an RCU section
+						*/
 	bool tso;
 	struct store_buffer buffers[EXPLORE_MAX_BUFFERS]; /* by CPU */
 	struct coro main;

@@ -61,6 +61,12 @@ void shared_free_rcu(struct rcu_head *head)
 	urcu_qsbr_call_rcu(head, free_rcu);
 }
 
+void synchronize_rcu(void)
+{
+	urcu_qsbr_synchronize_rcu();
+	rcu_after_sections();
+}
+
 struct last_callback {
 	struct rcu_head rcu;
 	sem_t ran;

@@ -2,8 +2,13 @@
 /*
  * rcu.c - RCU on simulated CPUs: an object lives until every section that could have seen it is over
  */
+#include <assert.h>
+
 #include "sim/exec/explore.h"
 #include "sim/platform/model/platform.h"
+
+/* How often a waiting CPU looks whether the sections are over. */
+#define GRACE_POLL_PS 1000000
 
 /* Of the oldest section that a CPU is in; UINT64_MAX when there is none. */
 static uint64_t oldest_reader(const struct sim *s)
@@ -33,6 +38,27 @@ void rcu_run_callbacks(struct sim *s)
 		else
 			shared_free(head);
 	}
+}
+
+/*
+ * As long as the sections take, and no longer: how the kernel finds out that they are over, which takes it some
+ * milliseconds, is not modelled.
+ */
+void synchronize_rcu(void)
+{
+	struct vcpu *c = this_vcpu();
+	uint64_t before;
+
+	assert(!c->rcu_nesting);
+	smp_mb();
+	if (c->explore) {
+		explore_synchronize_rcu(c);
+		return;
+	}
+	before = c->sim->rcu_seq;
+	while (oldest_reader(c->sim) <= before)
+		cpu_work(GRACE_POLL_PS);
+	smp_mb();
 }
 
 void shared_free_rcu(struct rcu_head *head)

@@ -258,8 +258,8 @@ static void check_locks(const struct host_params *p, const struct host_result *r
 		if (!strcmp(l->name, "cache_lock"))
 			cache_lock += l->acquisitions;
 	}
-	/* Every flush takes it once, and nobody else does; where the tags are an array, only for device TLBs. */
-	flushes = p->domain.policy == POLICY_INVS && !p->ats
+	/* Every flush takes it once, and nobody else does; where the tags are an array, not even those. */
+	flushes = p->domain.policy == POLICY_INVS
 			  ? 0
 			  : r->calls[FN_cache_tag_flush_range] + r->calls[FN_cache_tag_flush_range_np] +
 				    r->calls[FN_cache_tag_flush_all];

@@ -493,8 +493,11 @@ static inline void rcu_read_lock(void)
 {
 	struct vcpu *c = this_vcpu();
 
-	if (!c->rcu_nesting++)
-		c->rcu_since = ++c->sim->rcu_seq;
+	if (c->rcu_nesting++)
+		return;
+	if (unlikely(c->explore != NULL))
+		explore_rcu_lock(c);
+	c->rcu_since = ++c->sim->rcu_seq;
 }
 
 void rcu_run_callbacks(struct sim *s);
@@ -505,6 +508,8 @@ static inline void rcu_read_unlock(void)
 
 	if (--c->rcu_nesting)
 		return;
+	if (unlikely(c->explore != NULL))
+		explore_rcu_unlock(c);
 	c->rcu_since = 0;
 	if (unlikely(c->sim->rcu_callbacks != NULL))
 		rcu_run_callbacks(c->sim);
@@ -512,6 +517,9 @@ static inline void rcu_read_unlock(void)
 
 /* Frees an object that starts with @head once nobody can be reading it any more. */
 void shared_free_rcu(struct rcu_head *head);
+
+/* Waits until every section that has begun before this is over. Not from within one, nor with a spinlock. */
+void synchronize_rcu(void);
 
 /* lock_stat's hooks. Here it costs nothing to note the times. */
 static inline bool lock_stat_timed(void)

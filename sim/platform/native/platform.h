@@ -343,6 +343,10 @@ static inline void *phys_to_virt(uint64_t pa)
 /* Frees an object that starts with @head once nobody can be reading it any more. */
 void shared_free_rcu(struct rcu_head *head);
 
+/* Waits until every section that has begun before this is over. Not from within one, nor with a spinlock. */
+#undef synchronize_rcu /* liburcu's */
+void synchronize_rcu(void);
+
 /* ---- lock_stat's hooks: counts always, times only where they are wanted ---- */
 
 void native_lock_stat_register(struct native *m, const spinlock_t *lock, const char *name);

@@ -27,8 +27,8 @@
 #define LOCKS 2
 #define MAX_STEPS 1000
 /*
- * Of random schedules: at most until all outcomes have been seen, and after that; and of random programs. Each of these
- * maps memory of its own, for which sanitizers take their time, as for changing stacks.
+ * Of random schedules: at most until all outcomes have been seen, and after that; and of random programs. Each of
+ * these maps memory of its own, for which sanitizers take their time, as for changing stacks.
  */
 #define RUNS 200000
 #ifdef __SANITIZE_ADDRESS__
@@ -39,8 +39,11 @@
 #define PROGRAMS 100
 #endif
 
-/* Words are 0 to WORDS - 1; locks come after them. AWAIT: until the word is odd. */
-enum op_kind { END, LOAD, STORE, ADD, BARRIER, LOCK, UNLOCK, AWAIT };
+/*
+ * Words are 0 to WORDS - 1; locks come after them. AWAIT: until the word is odd. ENTER, LEAVE: an RCU section;
+ * SYNC: a grace period.
+ */
+enum op_kind { END, LOAD, STORE, ADD, BARRIER, LOCK, UNLOCK, AWAIT, ENTER, LEAVE, SYNC };
 
 struct op {
 	enum op_kind kind;
@@ -106,7 +109,8 @@ static uint64_t pack(const struct program *p, const uint8_t read[][MAX_OPS], con
 
 static void print_program(const struct program *p)
 {
-	static const char *const names[] = { "", "load", "store", "add", "barrier", "lock", "unlock", "await" };
+	static const char *const names[] = { "",       "load",	"store", "add",	  "barrier", "lock",
+					     "unlock", "await", "enter", "leave", "sync" };
 	uint32_t c, i;
 
 	for (c = 0; c < p->cpus; c++)
@@ -150,6 +154,10 @@ struct model_state {
 	uint8_t at[MAX_CPUS];
 	struct store buffer[MAX_CPUS][MAX_OPS];
 	uint8_t buffered[MAX_CPUS];
+	bool inside[MAX_CPUS];	    /* of a section */
+	bool waiting[MAX_CPUS];	    /* for a grace period, */
+	uint8_t sections[MAX_CPUS]; /* until those of these CPUs are over, a bit each, */
+	uint8_t unseen[MAX_CPUS];   /* and what these had in their buffers until then is in memory */
 };
 
 struct model {
@@ -202,6 +210,46 @@ static void model_store(const struct model *m, struct model_state *s, uint32_t c
 		s->buffer[c][s->buffered[c]++] = (struct store){ word, value };
 }
 
+/* Nobody waits any more for what CPU @c has done up to here. */
+static void model_over(struct model_state *s, uint32_t c)
+{
+	uint32_t i;
+
+	for (i = 0; i < MAX_CPUS; i++)
+		if (!s->buffered[c] && !(s->sections[i] >> c & 1))
+			s->unseen[i] &= (uint8_t) ~(1U << c);
+}
+
+static void model_leave(struct model_state *s, uint32_t c)
+{
+	uint32_t i;
+
+	s->inside[c] = false;
+	for (i = 0; i < MAX_CPUS; i++)
+		s->sections[i] &= (uint8_t) ~(1U << c);
+	model_over(s, c);
+}
+
+/* Begins to wait; or goes on, if all is over. */
+static bool model_sync(struct model_state *s, uint32_t c)
+{
+	uint32_t i;
+
+	if (s->waiting[c]) {
+		s->waiting[c] = s->unseen[c];
+		s->at[c] += !s->unseen[c];
+		return !s->unseen[c];
+	}
+	s->waiting[c] = true;
+	for (i = 0; i < MAX_CPUS; i++) {
+		if (i == c)
+			continue;
+		s->sections[c] |= (uint8_t)(s->inside[i] << i);
+		s->unseen[c] |= (uint8_t)((s->inside[i] || s->buffered[i]) << i);
+	}
+	return true;
+}
+
 static bool model_drain(struct model_state *s, uint32_t c)
 {
 	if (!s->buffered[c])
@@ -211,6 +259,7 @@ static bool model_drain(struct model_state *s, uint32_t c)
 	memmove(s->buffer[c], s->buffer[c] + 1, s->buffered[c] * sizeof(s->buffer[c][0]));
 	/* What is beyond is to be the same in the same state. */
 	s->buffer[c][s->buffered[c]] = (struct store){ 0, 0 };
+	model_over(s, c);
 	return true;
 }
 
@@ -219,7 +268,7 @@ static bool model_step(const struct model *m, struct model_state *s, uint32_t c)
 {
 	const struct op *op = &m->p->op[c][s->at[c]];
 
-	if ((op->kind == ADD || op->kind == BARRIER || op->kind == LOCK) && s->buffered[c])
+	if ((op->kind == ADD || op->kind == BARRIER || op->kind == LOCK || op->kind == SYNC) && s->buffered[c])
 		return false;
 	switch (op->kind) {
 	case END:
@@ -249,6 +298,14 @@ static bool model_step(const struct model *m, struct model_state *s, uint32_t c)
 			return false;
 		s->read[c][s->at[c]] = model_load(s, c, op->word);
 		break;
+	case ENTER:
+		s->inside[c] = true;
+		break;
+	case LEAVE:
+		model_leave(s, c);
+		break;
+	case SYNC:
+		return model_sync(s, c);
 	}
 	s->at[c]++;
 	return true;
@@ -348,6 +405,15 @@ static void run_program(void *arg)
 			break;
 		case AWAIT:
 			read[i] = (uint8_t)smp_cond_load_acquire(&l->memory->word[op[i].word], VAL & 1);
+			break;
+		case ENTER:
+			rcu_read_lock();
+			break;
+		case LEAVE:
+			rcu_read_unlock();
+			break;
+		case SYNC:
+			synchronize_rcu();
 			break;
 		}
 	}
@@ -498,6 +564,19 @@ enum { X = 0, Y = 1 };
 		BARRIER, 0, 0 \
 	}
 
+#define GP                 \
+	{                  \
+		SYNC, 0, 0 \
+	}
+#define RCU_IN              \
+	{                   \
+		ENTER, 0, 0 \
+	}
+#define RCU_OUT             \
+	{                   \
+		LEAVE, 0, 0 \
+	}
+
 #define NO_MORE UINT64_MAX
 
 /* What is read, then the words X, Y and an unused one, under SC; and what TSO allows besides. */
@@ -535,6 +614,18 @@ static const struct known known[] = {
 	{ "2+2W",
 	  { 2, { { W(X, 1), W(Y, 2) }, { W(Y, 1), W(X, 2) } } },
 	  { 0x120, 0x210, 0x220, NO_MORE },
+	  { NO_MORE } },
+	{ "RCU",
+	  { 2, { { W(X, 1), GP, W(Y, 1) }, { RCU_IN, R(X), R(Y), RCU_OUT } } },
+	  { 0x00110, 0x10110, 0x11110, NO_MORE },
+	  { NO_MORE } },
+	{ "RCU without a section",
+	  { 2, { { W(X, 1), GP, W(Y, 1) }, { R(X), R(Y) } } },
+	  { 0x00110, 0x01110, 0x10110, 0x11110, NO_MORE },
+	  { NO_MORE } },
+	{ "RCU with a section that comes too late",
+	  { 2, { { W(X, 1), GP, W(Y, 1) }, { R(X), RCU_IN, R(Y), RCU_OUT } } },
+	  { 0x00110, 0x01110, 0x10110, 0x11110, NO_MORE },
 	  { NO_MORE } },
 	{ "IRIW",
 	  { 4, { { W(X, 1) }, { W(Y, 1) }, { R(X), R(Y) }, { R(Y), R(X) } } },
@@ -605,6 +696,51 @@ static void random_program(struct rng *r, struct program *p, uint32_t cpus, uint
 		lock = (uint8_t)(2 * WORDS + LOCKS - 1 - lock);
 		op[1] = (struct op){ LOCK, lock, 0 };
 		op[ops - 2] = (struct op){ UNLOCK, lock, 0 };
+	}
+}
+
+/* Sections on some CPUs, grace periods on others, and what they read and write around and inside of them. */
+static void random_rcu_program(struct rng *r, struct program *p, uint32_t cpus, uint32_t ops)
+{
+	uint32_t c, i;
+
+	memset(p, 0, sizeof(*p));
+	p->cpus = cpus;
+	for (c = 0; c < cpus; c++) {
+		struct op *op = p->op[c];
+		uint32_t from = rng_below(r, 2), to = ops - 1 - rng_below(r, 2);
+
+		for (i = 0; i < ops; i++)
+			op[i] = random_op(r, (uint8_t)(1 + c * ops + i));
+		if (c ? rng_below(r, 3) : rng_below(r, 8)) {
+			op[from] = (struct op){ ENTER, 0, 0 };
+			op[to] = (struct op){ LEAVE, 0, 0 };
+		} else {
+			op[1 + rng_below(r, ops - 2)] = (struct op){ SYNC, 0, 0 };
+		}
+		/* Its second section is waited for by nobody who has seen the first. */
+		if (ops == MAX_OPS && op[0].kind == ENTER && rng_below(r, 2)) {
+			op[1] = (struct op){ LEAVE, 0, 0 };
+			op[2] = (struct op){ ENTER, 0, 0 };
+			op[4] = (struct op){ LEAVE, 0, 0 };
+		}
+	}
+}
+
+static void test_random_rcu(void **state)
+{
+	struct rng r;
+	uint32_t i;
+
+	(void)state;
+	rng_seed(&r, 3, 0);
+	for (i = 0; i < 3 * PROGRAMS; i++) {
+		struct program p;
+
+		random_rcu_program(&r, &p, i % 2 ? 2 : 3, i % 2 ? 4 + i / 2 % 2 : 3 + i / 2 % 2);
+		check_exhaustive(&p);
+		if (i % 3 == 0)
+			check_random(&p, TSO, strategy_random(i, RUNS));
 	}
 }
 
@@ -696,6 +832,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_random_under_sc),
+		cmocka_unit_test(test_random_rcu),
 		cmocka_unit_test(test_random_under_tso),
 		cmocka_unit_test(test_nondeterminism_is_found),
 	};

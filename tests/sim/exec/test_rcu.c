@@ -172,7 +172,8 @@ static void run(struct fixture *f, int readers, int writers, struct look *looks)
 		assert_int_equal(sim_start_cpu(f->s, cpu++, read_body, &f->readers[i]), 0);
 	for (i = 0; i < writers; i++)
 		assert_int_equal(sim_start_cpu(f->s, cpu++, write_body, &f->writers[i]), 0);
-	assert_int_equal(sim_start_cpu(f->s, cpu, look_body, looks), 0);
+	if (looks->f)
+		assert_int_equal(sim_start_cpu(f->s, cpu, look_body, looks), 0);
 	assert_true(cpu < TEST_CPUS);
 	engine_run(&f->s->engine);
 }
@@ -278,6 +279,37 @@ static void the_oldest_leaves_first(void **state)
 	run(f, 2, 2, looks);
 }
 
+struct synchronizer {
+	struct fixture *f;
+	uint64_t at_ps, returned_ps;
+};
+
+static void wait_body(void *arg)
+{
+	struct synchronizer *w = arg;
+
+	proc_until(w->at_ps);
+	synchronize_rcu();
+	w->returned_ps = this_vcpu()->proc.now_ps;
+}
+
+/* Two sections that have begun before, and one that begins meanwhile; and a grace period with nobody to wait for.
+ */
+static void a_grace_period(void **state)
+{
+	struct fixture *f = *state;
+	struct synchronizer first = { .f = f, .at_ps = 20 * US }, last = { .f = f, .at_ps = 95 * US };
+
+	f->readers[0] = (struct reader){ f, 10 * US, 50 * US, true, NULL };
+	f->readers[1] = (struct reader){ f, 15 * US, 40 * US, false, NULL };
+	f->readers[2] = (struct reader){ f, 30 * US, 90 * US, false, NULL };
+	assert_int_equal(sim_start_cpu(f->s, 3, wait_body, &first), 0);
+	assert_int_equal(sim_start_cpu(f->s, 4, wait_body, &last), 0);
+	run(f, 3, 0, (struct look[]){ { 0 } });
+	assert_true(first.returned_ps >= 50 * US && first.returned_ps < 55 * US);
+	assert_true(last.returned_ps >= 95 * US && last.returned_ps < 96 * US);
+}
+
 static void stop_in_section(void *arg)
 {
 	struct fixture *f = arg;
@@ -315,6 +347,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(does_not_wait_for_those_who_come_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(generations, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_oldest_leaves_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_grace_period, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_run_that_is_cut_short, setup, teardown),
 	};
 
