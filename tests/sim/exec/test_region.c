@@ -4,12 +4,14 @@
  */
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -359,6 +361,37 @@ static void test_reset_stats(void **state)
 	region_destroy(&r);
 }
 
+/* The allocator would go on with what it has been given twice. */
+static void test_freed_twice(void **state)
+{
+	char told[128] = "";
+	struct region r;
+	int fds[2], status;
+	pid_t pid;
+	void *p;
+
+	(void)state;
+	assert_int_equal(region_create(&r), 0);
+	p = region_alloc(&r, &small_type, 100, CACHE_LINE_SIZE);
+	assert_non_null(p);
+	region_free(&r, p);
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (!pid) {
+		dup2(fds[1], STDERR_FILENO);
+		signal(SIGABRT, SIG_DFL);
+		region_free(&r, p);
+		_exit(0);
+	}
+	close(fds[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_true(read(fds[0], told, sizeof(told) - 1) > 0);
+	assert_non_null(strstr(told, "a small is freed twice"));
+	close(fds[0]);
+	region_destroy(&r);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +402,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_objects_have_whole_lines),
 		cmocka_unit_test(test_large_objects_are_aligned),
 		cmocka_unit_test(test_free_and_reuse),
+		cmocka_unit_test(test_freed_twice),
 		cmocka_unit_test(test_reset_stats),
 	};
 
