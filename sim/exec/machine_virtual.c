@@ -207,17 +207,21 @@ static void wake_idle(struct machine *m)
 
 int machine_quiesce(struct machine *m)
 {
+	uint32_t failures = 2 * m->running;
 	int ret = 0;
 
-	if (m->running) {
-		m->sim.ending = true;
-		wake_idle(m);
-		ret = engine_run(&m->sim.engine);
-		if (!ret && m->running)
-			ret = -EBUSY;
-		m->sim.ending = false;
-		m->running = 0;
-	}
+	m->sim.ending = true;
+	wake_idle(m);
+	/* Who fails on the way stops the others again. */
+	do
+		ret = m->running ? engine_run(&m->sim.engine) : 0;
+	while (m->running && ret != -EDEADLK && failures--);
+	m->sim.ending = false;
+	if (!m->running)
+		ret = 0;
+	else if (!ret)
+		ret = -EBUSY;
+	m->running = 0;
 	engine_clear(&m->sim.engine);
 	return ret;
 }

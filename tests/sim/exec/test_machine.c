@@ -23,7 +23,7 @@ struct fixture {
 	uint64_t rounds[CPUS];
 	bool inside[CPUS]; /* of a call that is not to be left half done */
 	bool returned[CPUS];
-	bool sleeps_for_ever;
+	bool sleeps_for_ever, fails;
 };
 
 static int setup(void **state)
@@ -54,6 +54,9 @@ static void call(struct fixture *f, uint32_t cpu)
 	f->inside[cpu] = true;
 	cpu_work((3 + cpu) * US);
 	cpu_work(2 * US);
+	if (f->fails)
+		cpu_fail(-ENOSPC);
+	cpu_work(US);
 	f->inside[cpu] = false;
 	f->rounds[cpu]++;
 }
@@ -119,6 +122,19 @@ static void nothing_is_left_half_done(void **state)
 	assert_true(f->rounds[0] > before[0] + 5);
 }
 
+/* The first one ends the run; the others run into the same when they go on. */
+static void all_fail(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t i;
+
+	f->fails = true;
+	assert_int_equal(machine_run(f->m, body, f), -ENOSPC);
+	assert_int_equal(machine_quiesce(f->m), 0);
+	for (i = 0; i < CPUS; i++)
+		assert_true(f->returned[i] && !f->inside[i]);
+}
+
 static void who_does_not_end_is_told_of(void **state)
 {
 	struct fixture *f = *state;
@@ -134,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(nothing_is_left_half_done, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_fail, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_end_is_told_of, setup, teardown),
 	};
 
