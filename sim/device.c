@@ -4,7 +4,13 @@
  */
 #include "sim/domain.h"
 
-OBJ_TYPE_PLAIN(device, "struct device");
+OBJ_TYPE(device, OBJ_FIELD(device, group), OBJ_FIELD(device, dma_mask), OBJ_FIELD(device, pci_32bit_workaround),
+	 OBJ_FIELD(device, info.link), OBJ_FIELD(device, info.bus), OBJ_FIELD(device, info.devfn),
+	 OBJ_FIELD(device, info.pfsid), OBJ_FIELD(device, info.ats_supported), OBJ_FIELD(device, info.ats_enabled),
+	 OBJ_FIELD(device, info.ats_qdep), OBJ_FIELD(device, info.dtlb_extra_inval),
+	 OBJ_FIELD(device, info.domain_attached), OBJ_FIELD(device, info.real_dma_subdevice),
+	 OBJ_FIELD(device, info.dev), OBJ_FIELD(device, info.iommu), OBJ_FIELD(device, info.domain),
+	 OBJ_FIELD(device, info.pasid_table));
 OBJ_TYPE_PLAIN(iommu_group, "iommu group");
 
 struct device *device_create(struct intel_iommu *iommu, uint32_t number, bool ats)

@@ -3,7 +3,13 @@
 
 #include "sim/iommu.h"
 
-OBJ_TYPE(invs, OBJ_FIELD(invs, rcu), OBJ_FIELD(invs, count), OBJ_FIELD(invs, sync_map));
+/* Of the first tags; further ones are shown by their offset. */
+#define TAG_FIELDS(i)                                                                                \
+	OBJ_FIELD(invs, tags[i].type), OBJ_FIELD(invs, tags[i].iommu), OBJ_FIELD(invs, tags[i].dev), \
+		OBJ_FIELD(invs, tags[i].domain_id), OBJ_FIELD(invs, tags[i].pasid), OBJ_FIELD(invs, tags[i].users)
+
+OBJ_TYPE(invs, OBJ_FIELD(invs, rcu), OBJ_FIELD(invs, count), OBJ_FIELD(invs, sync_map), TAG_FIELDS(0),
+	 TAG_FIELDS(1), TAG_FIELDS(2), TAG_FIELDS(3));
 
 static struct cache_tag *invs_find(struct invs *invs, uint16_t did, struct device *dev, uint32_t pasid,
 				   enum cache_tag_type type)
