@@ -124,7 +124,7 @@ compare_context()
 		$first[0] as $k |
 		"command   \($command)",
 		"date      \($date)",
-		"machine   \($cpus) CPUs, \($cpu); the guest has 2, \($qemu), accelerator \($accel)",
+		"machine   \($cpus) CPUs, \($cpu); the guest has \(if $k.instructions then 1 else 2 end), \($qemu), accelerator \($accel)",
 		"kernel    Linux \($k.kernel) from \("linux-source-6.12"), gcc \($gcc), kernel-patch/config",
 		(if $k.cap then "unit      cap \($k.cap), ecap \($k.ecap)" else empty end),
 		(if $k.ios then "workload  \($fio): 4k randread, libaio, iodepth 32, 2 jobs on each of 2 devices"
@@ -273,7 +273,7 @@ compare_layout()
 		echo
 		echo "command   kernel-patch/verify compare -- layout"
 		echo "kernel    Linux $(make -s -C "$work/linux" kernelversion), gcc $(gcc -dumpfullversion), kernel-patch/config," \
-			"$(pahole --version)"
+			"pahole $(pahole --version)"
 		echo
 		printf '%-20s %-22s %7s %5s   %9s %5s\n' struct field kernel size simulator size
 		awk '{ printf "%-20s %-22s %7s %5s   %9s %5s%s\n", $1, $2, $3, $4, $5, $6, $7 == "true" ? "" : "  DIFFERS" }' \

@@ -68,7 +68,7 @@ guest_accel()
 #   shared    two functions of one slot: one IOMMU group
 #   switch    behind a switch without ACS: one group, and closest to "under the same PCIe bridge"
 #   separate  a root port each: two groups
-#   attach    separate, and a third device in a group of its own
+#   attach    separate, a third device in a group of its own, and one that has ATS and no driver
 guest_devices()
 {
 	local n last=1
@@ -94,6 +94,8 @@ guest_devices()
 			printf '%s\n' -device "pcie-root-port,id=root$n,slot=$((n + 1))" \
 				-device "nvme,drive=d$n,serial=s$n,bus=root$n"
 		done
+		[ "$1" != attach ] || printf '%s\n' -device pcie-root-port,id=root9,slot=9 \
+			-device virtio-rng-pci,bus=root9,disable-legacy=on,iommu_platform=on,ats=on
 		;;
 	*) die "no placement named $1" ;;
 	esac
@@ -107,7 +109,7 @@ guest_devices()
 # in the placement that was asked for, without a fault or a splat.
 guest_run()
 {
-	local log=$1 kernel=$2 limit=$3 cm=$4 placement=$5 invalidation=$6 clock=$7 args accel status=0
+	local log=$1 kernel=$2 limit=$3 cm=$4 placement=$5 invalidation=$6 clock=$7 args accel ats status=0
 
 	shift 7
 	# shellcheck disable=SC2054 # QEMU's commas
@@ -121,7 +123,8 @@ guest_run()
 	*) die "no clock $clock" ;;
 	esac
 	[ "$cm" = 1 ] && cm=on || cm=off
-	args+=(-device "intel-iommu,intremap=on,caching-mode=$cm")
+	[ "$placement" = attach ] && ats=on || ats=off
+	args+=(-device "intel-iommu,intremap=on,caching-mode=$cm,device-iotlb=$ats")
 	mapfile -t -O ${#args[@]} args < <(guest_devices "$placement")
 	[ "$invalidation" = strict ] && invalidation=1 || invalidation=0
 	# On a busy host the emulated timer is late, which the kernel takes for broken hardware.
