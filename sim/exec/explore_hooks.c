@@ -325,7 +325,6 @@ void explore_await(struct explore *x, uint32_t location, const uint32_t *flag)
 void explore_rcu_lock(struct vcpu *c)
 {
 	struct explore *x = c->explore;
-
 	struct place *p = &x->places[x->sections[x->current]];
 	bool visible;
 
